@@ -1,0 +1,1 @@
+"""Changes that clash, and what a person ruled."""
