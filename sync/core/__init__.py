@@ -1,0 +1,1 @@
+"""The pure part of Lockstep: values in, decisions out; standard library only."""
