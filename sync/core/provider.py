@@ -59,6 +59,7 @@ class Copy:
     id of the series and the original start ("2026-05-05" or "2026-05-05T07:00:00Z").
     `partial` says that `fields` holds only what this reader may see. `obstacle` says in a few
     words why the copy cannot be written, "" if it can. `evidence` says how we know that it is gone.
+    `facts` is what the service states and nobody writes (never compared, never merged).
     `raw` is the answer as it came, for fields that Lockstep does not model.
     """
 
@@ -72,6 +73,7 @@ class Copy:
     partial: bool = False
     obstacle: str = ""
     evidence: str = ""
+    facts: Fields = field(default_factory=dict)
     raw: Mapping[str, Any] | None = None
 
 

@@ -1,0 +1,48 @@
+"""The canonical form of a calendar event, shared by adapters, mirror rules and the database.
+
+| field | value |
+| --- | --- |
+| title, description, location | text, "" if none; description may hold HTML |
+| start, end | a moment: {"at": "2026-05-05T07:00:00Z", "zone": "Europe/Berlin"} (the instant in UTC to \
+the second, the IANA zone it was said in, "" if none was) or a date: {"date": "2026-05-05"}; the end is exclusive |
+| recurrence | RRULE, EXRULE, RDATE and EXDATE lines of a series master, [] otherwise |
+| status | "confirmed", "tentative", "cancelled" (only for an occurrence that does not take place) or a service's word |
+| visibility | "default", "public", "private", "confidential" or a service's word |
+| transparency | "opaque" (busy) or "transparent" (free) |
+| event_type | "default", "outOfOffice", "focusTime", "workingLocation", "birthday", "fromGmail" or a service's word |
+| attendees | [{"email", "name", "response", "optional", "resource"}] sorted by e-mail address in lower case; \
+"self": true marks the calendar's own entry; response as Google spells it ("needsAction", "accepted"...) |
+| reminders | {"default": true} or {"default": false, "overrides": [{"method", "minutes"}, ...]} sorted |
+| colour | the service's palette index as text, "" for the calendar's own |
+| conference | the service's conference data as it came, or None |
+| attachments | the service's attachments as they came, [] if none |
+| metadata | {"private": {...}, "shared": {...}}: the extended properties that are not ours; empty parts left out |
+
+Facts are what a service says about an event and nobody writes: "uid" (iCalUID), "sequence", "organizer"
+({"email", "name", "self"}), "link". They are never compared and never merged.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+EMPTY: Final[Mapping[str, Any]] = {
+    "title": "",
+    "description": "",
+    "location": "",
+    "start": None,
+    "end": None,
+    "recurrence": [],
+    "status": "confirmed",
+    "visibility": "default",
+    "transparency": "opaque",
+    "event_type": "default",
+    "attendees": [],
+    "reminders": {"default": True},
+    "colour": "",
+    "conference": None,
+    "attachments": [],
+    "metadata": {},
+}
+
+FIELDS: Final[frozenset[str]] = frozenset(EMPTY)
+FACTS: Final[frozenset[str]] = frozenset({"uid", "sequence", "organizer", "link"})
