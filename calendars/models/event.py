@@ -1,0 +1,84 @@
+"""Events: the calendar kind of item."""
+
+from django.db import models
+from django.db.models import Q
+
+from calendars.models.busy_rule import BusyRule
+from calendars.models.item import Item
+
+
+class Event(models.Model):
+    """One event as it is locally: a single one, a series, or one occurrence that differs.
+
+    A moment is three columns: the instant (`starts_at`), or the date when it is an all-day event
+    (`starts_on`, never converted), and the name of the zone it was said in. Ends are exclusive. An
+    exception has its `series` and the original start of the occurrence it replaces (`slot`); a
+    cancelled occurrence is an exception with status "cancelled". A busy block has both its rule and
+    its source; any other event has neither.
+    """
+
+    item = models.OneToOneField(
+        Item, on_delete=models.CASCADE, primary_key=True, related_name="event"
+    )
+    title = models.TextField(blank=True)
+    description = models.TextField(blank=True)
+    location = models.TextField(blank=True)
+    starts_at = models.DateTimeField(null=True, blank=True)
+    starts_on = models.DateField(null=True, blank=True)
+    start_zone = models.CharField(max_length=100, blank=True)
+    ends_at = models.DateTimeField(null=True, blank=True)
+    ends_on = models.DateField(null=True, blank=True)
+    end_zone = models.CharField(max_length=100, blank=True)
+    recurrence = models.JSONField(default=list, blank=True)
+    series = models.ForeignKey(
+        Item, on_delete=models.RESTRICT, null=True, blank=True, related_name="exceptions"
+    )
+    slot = models.CharField(max_length=40, blank=True)
+    status = models.CharField(max_length=40, default="confirmed")
+    visibility = models.CharField(max_length=40, default="default")
+    transparency = models.CharField(max_length=40, default="opaque")
+    event_type = models.CharField(max_length=40, default="default")
+    attendees = models.JSONField(default=list, blank=True)
+    reminders = models.JSONField(default=dict, blank=True)
+    colour = models.CharField(max_length=40, blank=True)
+    conference = models.JSONField(null=True, blank=True)
+    attachments = models.JSONField(default=list, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+
+    uid = models.CharField(max_length=1024, blank=True)
+    sequence = models.IntegerField(default=0)
+    organizer = models.JSONField(default=dict, blank=True)
+    link = models.TextField(blank=True)
+
+    busy_rule = models.ForeignKey(
+        BusyRule, on_delete=models.RESTRICT, null=True, blank=True, related_name="blocks"
+    )
+    source = models.ForeignKey(
+        Item, on_delete=models.RESTRICT, null=True, blank=True, related_name="blocks"
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(starts_at=None) | Q(starts_on=None),
+                name="an_event_starts_at_a_moment_or_on_a_date",
+            ),
+            models.CheckConstraint(
+                condition=Q(ends_at=None) | Q(ends_on=None),
+                name="an_event_ends_at_a_moment_or_on_a_date",
+            ),
+            models.CheckConstraint(
+                condition=Q(busy_rule=None, source=None)
+                | Q(busy_rule__isnull=False, source__isnull=False),
+                name="a_busy_block_has_both_its_rule_and_its_source",
+            ),
+            models.UniqueConstraint(
+                fields=["busy_rule", "source"],
+                condition=Q(busy_rule__isnull=False),
+                name="one_block_per_rule_and_source",
+            ),
+        ]
+        indexes = [models.Index(fields=["starts_at"], name="events_by_start")]
+
+    def __str__(self) -> str:
+        return f"event {self.pk}"

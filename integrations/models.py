@@ -1,0 +1,226 @@
+"""Who is connected to what: workspaces, accounts and their collections."""
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from sync.core.records import Direction, Kind, Service, Strategy
+
+
+class LeaseLost(Exception):
+    """Another run took the collection over; whatever this one still wanted to write is void."""
+
+
+class Workspace(models.Model):
+    """A team (a band, a family, a firm) that shares accounts; nobody sees another one's rows."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=200, unique=True)
+    members = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, through="Membership", related_name="workspaces"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """One person's place in one workspace."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner"
+        MANAGER = "manager"
+        MEMBER = "member"
+        VIEWER = "viewer"
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
+    )
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "user"], name="one_membership_per_person_and_workspace"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.workspace} as {self.role}"
+
+
+class Account(models.Model):
+    """One signed-in identity at one service, with its sealed credentials."""
+
+    class State(models.TextChoices):
+        ACTIVE = "active"
+        NEEDS_RECONNECT = "needs_reconnect", "needs reconnect"
+        PAUSED = "paused"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="accounts")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="accounts",
+    )
+    service = models.CharField(max_length=20, choices=[(s.value, s.value) for s in Service])
+    # The service's own, unchanging name of the person (Google: `sub`).
+    identity = models.CharField(max_length=255)
+    email = models.CharField(max_length=320, blank=True)
+    scopes = models.JSONField(default=list, blank=True)
+    # Sealed by integrations.vault; bound to this row, so it opens nowhere else.
+    credentials = models.TextField(blank=True, editable=False)
+    state = models.CharField(max_length=20, choices=State.choices, default=State.ACTIVE)
+    state_reason = models.CharField(max_length=300, blank=True)
+    # Where the list of collections stands, and when it was last read completely.
+    list_cursor = models.TextField(blank=True, editable=False)
+    listed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "service", "identity"],
+                name="one_account_per_identity_service_and_workspace",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email or self.identity} ({self.service})"
+
+
+class CollectionQuerySet(models.QuerySet["Collection"]):
+    """Questions about many collections."""
+
+    def syncing(self) -> "CollectionQuerySet":
+        """The collections that take part: selected, and their account is active."""
+        return self.filter(selected=True, gone_at=None, account__state=Account.State.ACTIVE)
+
+    def in_order(self) -> "CollectionQuerySet":
+        """A stable order, so that a plan and its run look at collections alike."""
+        return self.order_by("account__email", "account_id", "name", "id")
+
+
+class Collection(models.Model):
+    """One remote container of one account: a calendar, an address book, a task list.
+
+    The lease makes one run per collection: whoever raised `lease_fence` last may commit, as long as
+    nobody raised it again.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="collections")
+    kind = models.CharField(
+        max_length=20, choices=[(k.value, k.value) for k in Kind], default=Kind.EVENT
+    )
+    remote_id = models.CharField(max_length=1024, editable=False)
+    name = models.CharField(max_length=500)
+    selected = models.BooleanField(default=False, help_text="Takes part in syncing.")
+    access_role = models.CharField(max_length=40, blank=True, editable=False)
+    gone_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    direction = models.CharField(
+        max_length=10,
+        choices=[(d.value, d.value.replace("_", "-")) for d in Direction],
+        default=Direction.TWO_WAY,
+    )
+    strategy = models.CharField(
+        max_length=20,
+        choices=[(s.value, s.value.replace("_", " ")) for s in Strategy],
+        default=Strategy.MERGE_CHANGES,
+        help_text="What happens when both sides changed the same field.",
+    )
+    fallback = models.CharField(
+        max_length=20,
+        choices=[(s.value, s.value.replace("_", " ")) for s in Strategy],
+        default=Strategy.MANUAL_REVIEW,
+        help_text="What happens to a clash that the strategy leaves over.",
+    )
+    owners = models.JSONField(
+        default=dict, blank=True, help_text='Field by field, who wins: {"title": "remote"}.'
+    )
+    equal_within_seconds = models.PositiveIntegerField(
+        default=5, help_text="Changes closer together than this count as made at the same time."
+    )
+    past_days = models.PositiveIntegerField(
+        default=90, help_text="How far back a complete listing reaches."
+    )
+
+    cursor = models.TextField(blank=True, editable=False)
+    cursor_shape = models.CharField(max_length=500, blank=True, editable=False)
+    synced_at = models.DateTimeField(null=True, blank=True, editable=False)
+    listed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    poked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    max_deletions = models.PositiveIntegerField(
+        default=50, help_text="More deletions than this in one run wait for a person."
+    )
+    max_deleted_share = models.FloatField(
+        default=0.10, help_text="So do more than this share of the mapped items (but at least 5)."
+    )
+    max_deleted_share_per_day = models.FloatField(
+        default=0.20, help_text="And more than this share within 24 hours."
+    )
+    # Set when something about the collection changed that makes absence untrustworthy.
+    deletions_held_because = models.CharField(max_length=200, blank=True, editable=False)
+
+    lease_holder = models.CharField(max_length=200, blank=True, editable=False)
+    lease_fence = models.BigIntegerField(default=0, editable=False)
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = CollectionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "kind", "remote_id"], name="one_collection_per_remote_container"
+            ),
+            models.CheckConstraint(
+                condition=Q(max_deleted_share__gte=0, max_deleted_share__lte=1),
+                name="deleted_share_is_a_share",
+            ),
+            models.CheckConstraint(
+                condition=Q(max_deleted_share_per_day__gte=0, max_deleted_share_per_day__lte=1),
+                name="deleted_share_per_day_is_a_share",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.account}"
+
+    def take_lease(self, *, holder: str, now: datetime, seconds: int) -> bool:
+        """Take the lease if it is free; True if it is ours now, with a new fencing number."""
+        free = Q(lease_until=None) | Q(lease_until__lt=now)
+        taken = Collection.objects.filter(free, pk=self.pk).update(
+            lease_holder=holder,
+            lease_fence=F("lease_fence") + 1,
+            lease_until=now + timedelta(seconds=seconds),
+        )
+        if taken:
+            self.refresh_from_db()
+        return bool(taken)
+
+    def prove_lease(self, *, now: datetime, seconds: int) -> None:
+        """Prolong the lease inside the transaction that needs it; raise `LeaseLost` if it is gone."""
+        until = now + timedelta(seconds=seconds)
+        mine = Collection.objects.filter(pk=self.pk, lease_fence=self.lease_fence)
+        if not mine.update(lease_until=until):
+            raise LeaseLost(f"collection {self.pk}, fence {self.lease_fence}")
+
+    def return_lease(self) -> None:
+        """Give the lease back, if it is still ours."""
+        mine = Collection.objects.filter(pk=self.pk, lease_fence=self.lease_fence)
+        mine.update(lease_holder="", lease_until=None)
+
+    def save_fields(self, names: Iterable[str]) -> None:
+        """Save only these fields; a run must not write back settings a person changed meanwhile."""
+        self.save(update_fields=list(names))
