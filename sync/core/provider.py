@@ -126,7 +126,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one write: the copy as it stands now (a tombstone after a deletion), or why not."""
+    """What became of one write: the copy as it stands now (a tombstone if deleted), or why not."""
 
     write: Write
     copy: Copy | None = None
@@ -172,7 +172,7 @@ class Provider(Protocol):
         """Return a valid remote id made of the parts: the same parts, the same name."""
 
     def normalise(self, fields: Fields) -> Fields:
-        """Return the fields as the service would hand them back; what it cannot hold is left out."""
+        """Return the fields as the service would hand them back, without what it cannot hold."""
 
     def covers(self, fields: Fields) -> bool:
         """Say whether a complete listing would show a record with these fields (its window)."""

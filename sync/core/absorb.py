@@ -1,0 +1,64 @@
+"""The one way to learn about a remote copy, be it a page, a read or an answer to a write."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sync.core.provider import Copy
+from sync.core.records import Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What we knew of a copy before: "" and None where nothing."""
+
+    version: str = ""
+    ordinal: str = ""
+    fields: Fields | None = None
+
+    @property
+    def ever_seen(self) -> bool:
+        """True if the service showed us this copy before, alive or dead."""
+        return bool(self.version or self.ordinal or self.fields is not None)
+
+
+class Verdict(StrEnum):
+    """What an observation is worth."""
+
+    NEWS = "news"
+    SAME = "same"  # nothing that we did not know
+    STALE = "stale"  # older than what we know
+    UNCLEAR = "unclear"  # different, but neither older nor newer by what it says: read it by id
+
+
+def weigh(known: Known, copy: Copy, *, strong: bool) -> Verdict:
+    """Judge one observation against what is known.
+
+    `strong` observations (a read by id, an acknowledged write) show the copy as it is now; a
+    listing may lag behind, so there an older ordinal never replaces a newer one.
+    """
+    if not known.ever_seen:
+        return Verdict.NEWS if copy.fields is not None else Verdict.SAME
+    if copy.fields is None:
+        late = copy.ordinal and copy.ordinal < known.ordinal and not strong
+        if known.fields is None:
+            return Verdict.SAME
+        return Verdict.STALE if late else Verdict.NEWS
+    if copy.version and copy.version == known.version and known.fields is not None:
+        return Verdict.SAME
+    if strong:
+        return Verdict.NEWS
+    return _compare(known, copy)
+
+
+def _compare(known: Known, copy: Copy) -> Verdict:
+    """Order two versions by what the service says about their time."""
+    if not (copy.ordinal and known.ordinal) or copy.ordinal == known.ordinal:
+        return Verdict.UNCLEAR
+    return Verdict.NEWS if copy.ordinal > known.ordinal else Verdict.STALE
+
+
+def overlay(known: Fields | None, copy: Copy) -> Fields | None:
+    """Return the remote tree after an observation; a partial one changes only what it shows."""
+    if copy.fields is None or not copy.partial or known is None:
+        return copy.fields
+    return {**known, **copy.fields}

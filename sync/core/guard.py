@@ -1,0 +1,69 @@
+"""The guard: which deletions of a plan may leave, and which wait for a person."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a run may delete: an absolute number, a share of a run, a share of a sliding day."""
+
+    most: int = 50
+    share: float = 0.10
+    share_per_day: float = 0.20
+    always: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Dangers:
+    """What a plan would do to one side: deletions now and in the last 24 h, out of how many."""
+
+    deletions: int
+    deletions_today: int
+    mapped: int
+    alike_changes: int = 0
+    distrust: str = ""
+
+
+def holds(dangers: Dangers, limits: Limits) -> list[str]:
+    """List the reasons why the dangerous part of a plan must wait; empty if it may go.
+
+    `deletions_today` does not include those of this plan. `alike_changes` counts the items that one
+    and the same change would alter (a shifted time zone, a renamed word).
+    """
+    if not dangers.deletions and not dangers.alike_changes:
+        return []
+    return [
+        *_too_many_deletions(dangers, limits),
+        *_emptied(dangers),
+        *([dangers.distrust] if dangers.distrust and dangers.deletions else []),
+        *_too_alike(dangers, limits),
+    ]
+
+
+def _too_many_deletions(dangers: Dangers, limits: Limits) -> list[str]:
+    per_run = max(limits.always, math.floor(limits.share * dangers.mapped))
+    per_day = max(limits.always, math.floor(limits.share_per_day * dangers.mapped))
+    today = dangers.deletions_today + dangers.deletions
+    reasons = []
+    if dangers.deletions > limits.most:
+        reasons.append(f"{dangers.deletions} deletions; at most {limits.most} in a run")
+    if dangers.deletions > per_run:
+        reasons.append(
+            f"{dangers.deletions} of {dangers.mapped} deleted; at most {per_run} in a run"
+        )
+    if today > per_day and dangers.deletions:
+        reasons.append(f"{today} of {dangers.mapped} deleted in a day; at most {per_day}")
+    return reasons
+
+
+def _emptied(dangers: Dangers) -> list[str]:
+    if dangers.deletions > 1 and dangers.deletions >= dangers.mapped:
+        return ["one side would be empty afterwards"]
+    return []
+
+
+def _too_alike(dangers: Dangers, limits: Limits) -> list[str]:
+    if dangers.alike_changes > max(limits.always, 0.3 * dangers.mapped):
+        return [f"the same change to {dangers.alike_changes} of {dangers.mapped} items"]
+    return []

@@ -1,0 +1,221 @@
+"""The decision for one mapping: from its three trees to what should be done about them."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from sync.core.merge import Clash, MergePolicy, Times, merge, winning_side
+from sync.core.records import Direction, Fields, Side, Strategy, fingerprint
+
+
+class Action(StrEnum):
+    """What to do about one mapping."""
+
+    NOTHING = "nothing"
+    SETTLE = "settle"  # both sides are equal already: write down that they agree
+    FORGET = "forget"  # both sides are gone: write down that they agree on that
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    CONFLICT = "conflict"  # wait for a person
+    SKIP = "skip"  # leave both sides as they are, on purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A person's decision: the whole record as it should be (None: gone), and what it was about."""
+
+    fields: Fields | None
+    local_hash: str
+    remote_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that a decision about one mapping rests on; None in a tree means: not there.
+
+    `obstacle` says why the remote copy cannot be written ("" if it can), `unanswered` that a write
+    of ours to it was never answered, `unclaimed` that it is a busy block of ours without a rule.
+    """
+
+    base: Fields | None
+    local: Fields | None
+    remote: Fields | None
+    times: Times = field(default_factory=Times)
+    obstacle: str = ""
+    unanswered: bool = False
+    unclaimed: bool = False
+    ruling: Ruling | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a collection wants: which way changes travel, and how clashes are settled."""
+
+    direction: Direction = Direction.TWO_WAY
+    merging: MergePolicy = field(default_factory=MergePolicy)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What should be done: `local` and `remote` are to become `fields` (None: gone).
+
+    `on_local` and `on_remote` say what that means for each side; `clashes` lists what the two sides
+    disagreed on, with the winner of each; `reason` is for people and the journal.
+    """
+
+    reason: str
+    fields: Fields | None = None
+    on_local: Action = Action.NOTHING
+    on_remote: Action = Action.NOTHING
+    clashes: tuple[Clash, ...] = ()
+
+    @property
+    def waits(self) -> bool:
+        """True if nothing is done until a person has decided."""
+        return Action.CONFLICT in (self.on_local, self.on_remote)
+
+
+def reconcile(state: State, policy: Policy) -> Decision:
+    """Decide what to do about one mapping. Pure and total: every combination has an answer."""
+    if state.unclaimed:
+        return _skip("a busy block that no rule claims")
+    if state.local == state.remote:
+        return _agree(state)
+    if state.ruling and _still_as_seen(state, state.ruling):
+        return _become(state, state.ruling.fields, "a person ruled")
+    direction = Direction.PULL if state.obstacle else policy.direction
+    match direction:
+        case Direction.PULL:
+            return _one_way(state, Side.REMOTE)
+        case Direction.PUSH:
+            return _one_way(state, Side.LOCAL)
+        case Direction.TWO_WAY:
+            return _two_way(state, policy.merging)
+
+
+def _skip(reason: str) -> Decision:
+    return Decision(reason, on_local=Action.SKIP, on_remote=Action.SKIP)
+
+
+def _agree(state: State) -> Decision:
+    """Both sides are alike; at most the agreement has to be written down."""
+    if state.local == state.base:
+        return Decision("in step", state.local)
+    if state.local is None:
+        return Decision("gone on both sides", on_local=Action.FORGET, on_remote=Action.FORGET)
+    same = Action.SETTLE
+    return Decision("the same on both sides", state.local, same, same)
+
+
+def _still_as_seen(state: State, ruling: Ruling) -> bool:
+    return (
+        fingerprint(state.local) == ruling.local_hash
+        and fingerprint(state.remote) == ruling.remote_hash
+    )
+
+
+def _become(
+    state: State, fields: Fields | None, reason: str, clashes: tuple[Clash, ...] = ()
+) -> Decision:
+    """Bring both sides to `fields`, touching only the side that is not there yet."""
+    return Decision(
+        reason,
+        fields,
+        _step(state.local, fields),
+        _step(state.remote, fields),
+        clashes,
+    )
+
+
+def _step(now: Fields | None, then: Fields | None) -> Action:
+    if now == then:
+        return Action.NOTHING
+    if then is None:
+        return Action.DELETE
+    return Action.CREATE if now is None else Action.UPDATE
+
+
+def _one_way(state: State, source: Side) -> Decision:
+    """One side is the truth: the other becomes like it; what it loses is kept as a clash."""
+    truth, replica = (
+        (state.local, state.remote) if source is Side.LOCAL else (state.remote, state.local)
+    )
+    if state.base is None and truth is None:
+        return _skip(f"only there {'remotely' if source is Side.LOCAL else 'locally'}; one-way")
+    if replica == state.base:
+        return _become(state, truth, f"changed {_where(source)}")
+    return _become(state, truth, f"{_where(source)} is the source", _losses(state, source))
+
+
+def _where(side: Side) -> str:
+    return "locally" if side is Side.LOCAL else "remotely"
+
+
+def _losses(state: State, winner: Side) -> tuple[Clash, ...]:
+    """What the losing side had changed, field by field; a whole record is the field "*"."""
+    if state.local is None or state.remote is None:
+        return (Clash("*", state.base, state.local, state.remote, winner),)
+    loser = state.remote if winner is Side.LOCAL else state.local
+    base = state.base or {}
+    names = sorted({*state.local, *state.remote})
+    return tuple(
+        Clash(n, base.get(n), state.local.get(n), state.remote.get(n), winner)
+        for n in names
+        if state.local.get(n) != state.remote.get(n) and loser.get(n) != base.get(n)
+    )
+
+
+def _two_way(state: State, merging: MergePolicy) -> Decision:
+    """Both sides count. A side that did not change gives way; if both did, merge."""
+    if state.local == state.base:
+        if state.remote is None:
+            return _become(state, None, "deleted remotely")
+        return _become(
+            state, state.remote, "new remotely" if state.base is None else "changed remotely"
+        )
+    if state.remote == state.base:
+        if state.local is None:
+            return _become(state, None, "deleted locally")
+        return _become(
+            state, state.local, "new locally" if state.base is None else "changed locally"
+        )
+    if state.local is None or state.remote is None:
+        return _deleted_here_edited_there(state, merging)
+    merged = merge(state.base, state.local, state.remote, merging, state.times)
+    if not merged.settled:
+        return _conflict("changed on both sides", merged.clashes)
+    return _become(state, merged.fields, "changed on both sides", merged.clashes)
+
+
+def _deleted_here_edited_there(state: State, merging: MergePolicy) -> Decision:
+    """A deletion meets an edit: the edit wins, unless a strategy names a side or doubt remains.
+
+    Where our own unanswered write may be what was deleted, bringing the record back would undo a
+    person's deletion, so a person is asked.
+    """
+    edited = Side.LOCAL if state.remote is None else Side.REMOTE
+    if state.unanswered and edited is Side.LOCAL:
+        return _conflict("deleted remotely while a write was unanswered", _whole(state))
+    for strategy in merging.strategies:
+        winner = winning_side(strategy, Times(), merging.equal_within)
+        if winner:
+            return _become(state, *_won(state, winner))
+        if strategy is Strategy.MANUAL_REVIEW:
+            return _conflict("deleted on one side, edited on the other", _whole(state))
+        if strategy in (Strategy.MERGE_CHANGES, Strategy.LAST_WRITE_WINS):
+            return _become(state, *_won(state, edited))
+    return _conflict("deleted on one side, edited on the other", _whole(state))
+
+
+def _whole(state: State, winner: Side | None = None) -> tuple[Clash, ...]:
+    return (Clash("*", state.base, state.local, state.remote, winner),)
+
+
+def _won(state: State, winner: Side) -> tuple[Fields | None, str, tuple[Clash, ...]]:
+    fields = state.local if winner is Side.LOCAL else state.remote
+    reason = "deleted on one side, edited on the other"
+    return fields, reason, _whole(state, winner)
+
+
+def _conflict(reason: str, clashes: tuple[Clash, ...]) -> Decision:
+    return Decision(reason, None, Action.CONFLICT, Action.CONFLICT, clashes)
