@@ -12,8 +12,8 @@ class BusyRule(models.Model):
     """Events of `source` appear in `target` as busy blocks that show nothing but what is allowed.
 
     `fields` is the allow-list: of a source event only these fields reach the target, beside its
-    times. The title is `title_template`, in which only `{title}`, `{location}` and `{calendar}` of allowed
-    fields are filled in. A rule that is not `enabled` writes nothing new and keeps its blocks.
+    times. The words `{title}`, `{location}` and `{calendar}` of `title_template` are filled in only
+    if they are allowed. A rule that is not `enabled` writes nothing new and keeps its blocks.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
