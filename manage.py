@@ -3,15 +3,46 @@
 
 import os
 import sys
+from importlib import import_module
+
+# These touch neither database nor queue, so the embedded servers stay as they are.
+NEED_NOTHING = {"help", "version", "check", "sandbox", "collectstatic", "findstatic", "spectacular"}
+WRONG_USAGE = 2
 
 
-def main() -> None:
-    """Hand the command line to Django."""
+def main() -> int:
+    """Start the embedded servers a command needs, and hand the command line to Django."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    from django.core.management import execute_from_command_line
+    try:
+        from django.core.exceptions import ImproperlyConfigured
+        from django.core.management import execute_from_command_line
+    except ImportError:
+        return _refuse("Django is missing: run `make install`, then .venv/bin/python manage.py")
+    from config.embedded_user import EmbeddedError
 
+    try:
+        import_module(os.environ["DJANGO_SETTINGS_MODULE"])  # now, for a plain message
+        if _needs_servers(sys.argv):
+            from config.embedded import start_missing
+
+            start_missing()
+    except (ImproperlyConfigured, EmbeddedError) as error:
+        return _refuse(str(error))
     execute_from_command_line(sys.argv)
+    return 0
+
+
+def _needs_servers(arguments: list[str]) -> bool:
+    """Whether the command works with the database or the queue."""
+    asks_for_help = not arguments[1:] or {"-h", "--help", "--version"} & set(arguments)
+    return not asks_for_help and arguments[1] not in NEED_NOTHING
+
+
+def _refuse(reason: str) -> int:
+    """Say why no command can run."""
+    print(f"Lockstep cannot start. {reason}", file=sys.stderr)
+    return WRONG_USAGE
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

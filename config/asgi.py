@@ -1,8 +1,9 @@
-"""The ASGI entry point."""
+"""The ASGI entry point: the web part."""
 
 import os
 
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+os.environ["LOCKSTEP_PART"] = "web"
 from django.core.asgi import get_asgi_application
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = get_asgi_application()

@@ -1,8 +1,9 @@
-"""The WSGI entry point."""
+"""The WSGI entry point: the web part."""
 
 import os
 
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+os.environ["LOCKSTEP_PART"] = "web"
 from django.core.wsgi import get_wsgi_application
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = get_wsgi_application()
