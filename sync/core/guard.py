@@ -2,6 +2,10 @@
 
 import math
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sync.core.records import Fields, changed_fields, fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +71,20 @@ def _too_alike(dangers: Dangers, limits: Limits) -> list[str]:
     if dangers.alike_changes > max(limits.always, 0.3 * dangers.mapped):
         return [f"the same change to {dangers.alike_changes} of {dangers.mapped} items"]
     return []
+
+
+def delta(before: Fields | None, after: Fields | None) -> str:
+    """Name the change between two records, so that the same change to many records is seen.
+
+    A moment counts by how far it moved, anything else by its old and new value.
+    """
+    names = changed_fields(before, after)
+    old, new = before or {}, after or {}
+    return fingerprint({name: _move(old.get(name), new.get(name)) for name in names})
+
+
+def _move(old: Any, new: Any) -> Any:
+    if isinstance(old, dict) and isinstance(new, dict) and "at" in old and "at" in new:
+        then, now = datetime.fromisoformat(old["at"]), datetime.fromisoformat(new["at"])
+        return [(now - then).total_seconds(), old.get("zone"), new.get("zone")]
+    return [old, new]

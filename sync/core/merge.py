@@ -30,11 +30,16 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class MergePolicy:
-    """How clashes are settled: an owner per field first, then the strategies in order."""
+    """How clashes are settled: an owner per field first, then the strategies in order.
+
+    The fields of a unit make sense only together (a start of one side with an end of the other may
+    be no time at all): a unit is taken whole from one side.
+    """
 
     strategies: tuple[Strategy, ...] = (Strategy.MERGE_CHANGES, Strategy.MANUAL_REVIEW)
     owners: Mapping[str, Side] = field(default_factory=dict)
     equal_within: timedelta = timedelta(seconds=5)
+    units: tuple[tuple[str, ...], ...] = (("start", "end"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,50 +64,77 @@ def merge(
     """Merge two versions against what both sides last agreed on (None: they never did).
 
     A change on one side only is taken, the same change on both sides is no clash. A field that one
-    side does not show at all (missing, not empty) is the other side's business alone.
+    side does not show at all (missing, not empty) is the other side's business alone. Where nothing
+    was ever agreed, an empty value gives way to a value.
     """
     merged: dict[str, Any] = {}
     clashes: list[Clash] = []
-    for name in sorted({*local, *remote}):
-        ours, theirs = local.get(name, _MISSING), remote.get(name, _MISSING)
-        was = (base or {}).get(name, _MISSING)
-        if theirs is _MISSING or theirs == ours:
-            merged[name] = ours
-        elif ours is _MISSING or ours == was:
-            merged[name] = theirs
-        elif theirs == was:
-            merged[name] = ours
+    for names in _units({*local, *remote}, policy):
+        was, ours, theirs = (_part(side, names) for side in (base or {}, local, remote))
+        if _gives_way(theirs, ours, was):
+            merged |= {**theirs, **ours}
+        elif _gives_way(ours, theirs, was):
+            merged |= {**ours, **theirs}
         else:
-            value, clash = _settle(
-                name, None if was is _MISSING else was, ours, theirs, policy, times
-            )
-            merged[name] = value
-            clashes += [clash] if clash else []
-    return Merged(merged, tuple(clashes))
+            values, settled = _settle(names, was, ours, theirs, policy, times)
+            merged |= values
+            clashes += settled
+    return Merged(merged, tuple(sorted(clashes, key=lambda clash: clash.field)))
+
+
+def _units(names: set[str], policy: MergePolicy) -> list[tuple[str, ...]]:
+    """List the fields in the groups that are decided together; most fields stand alone."""
+    whole = [tuple(n for n in unit if n in names) for unit in policy.units]
+    alone = sorted(names - {n for unit in whole for n in unit})
+    return [unit for unit in whole if unit] + [(n,) for n in alone]
+
+
+def _part(side: Fields, names: tuple[str, ...]) -> dict[str, Any]:
+    return {n: side[n] for n in names if n in side}
+
+
+def _gives_way(side: Fields, other: Fields, was: Fields) -> bool:
+    """True if taking the other side's values loses nothing that this side had to say."""
+    return all(
+        value == other.get(n, value) or (value == was[n] if n in was else value in _EMPTY_VALUES)
+        for n, value in side.items()
+    )
+
+
+_EMPTY_VALUES: tuple[Any, ...] = (None, "", [], {})
 
 
 def _settle(
-    name: str, was: Any, ours: Any, theirs: Any, policy: MergePolicy, times: Times
-) -> tuple[Any, Clash | None]:
-    """Decide one field that both sides changed; the value and, unless both fit, the clash."""
-    owner = policy.owners.get(name)
-    strategies = _of_owner(owner) if owner else policy.strategies
-    for strategy in strategies:
-        if strategy is Strategy.MERGE_CHANGES:
-            value = merge_values(was, ours, theirs)
+    names: tuple[str, ...],
+    was: Fields,
+    ours: Fields,
+    theirs: Fields,
+    policy: MergePolicy,
+    times: Times,
+) -> tuple[Fields, list[Clash]]:
+    """Decide what both sides changed: the values and, unless both fit, what they clash in."""
+    winner = None
+    for strategy in _strategies(names, policy):
+        level = strategy is Strategy.LAST_WRITE_WINS and _level(times, policy.equal_within)
+        if len(names) == 1 and (strategy is Strategy.MERGE_CHANGES or level):
+            value = merge_values(*(side.get(names[0]) for side in (was, ours, theirs)))
             if value is not None:
-                return value, None
-        if strategy is Strategy.LAST_WRITE_WINS and _level(times, policy.equal_within):
-            value = merge_values(was, ours, theirs)
-            if value is not None:
-                return value, None
+                return {names[0]: value}, []
         winner = winning_side(strategy, times, policy.equal_within)
-        if winner:
-            value = ours if winner is Side.LOCAL else theirs
-            return value, Clash(name, was, ours, theirs, winner)
-        if strategy is Strategy.MANUAL_REVIEW:
+        if winner or strategy is Strategy.MANUAL_REVIEW:
             break
-    return ours, Clash(name, was, ours, theirs)
+    kept = {**ours, **theirs} if winner is Side.REMOTE else {**theirs, **ours}
+    clashes = [
+        Clash(n, was.get(n), ours[n], theirs[n], winner)
+        for n in names
+        if n in ours and n in theirs and ours[n] != theirs[n]
+    ]
+    return kept, clashes
+
+
+def _strategies(names: tuple[str, ...], policy: MergePolicy) -> tuple[Strategy, ...]:
+    owner = next((policy.owners[n] for n in names if n in policy.owners), None)
+    return _of_owner(owner) if owner else policy.strategies
 
 
 def _of_owner(owner: Side) -> tuple[Strategy, ...]:
@@ -180,24 +212,32 @@ def _pick(was: Any, ours: Any, theirs: Any) -> Any:
 def _merge_lists(
     base: Sequence[Any], local: Sequence[Any], remote: Sequence[Any]
 ) -> list[Any] | None:
-    key = _key_of([*base, *local, *remote])
-    if key is None:
+    sides = (base, local, remote)
+    key = _key_of([x for side in sides for x in side])
+    if key is None or any(len({key(x) for x in side}) < len(side) for side in sides):
         return None
-    merged = _merge_mappings(*({key(x): x for x in side} for side in (base, local, remote)))
+    merged = _merge_mappings(*({key(x): x for x in side} for side in sides))
     if merged is None:
         return None
-    order = [key(x) for x in [*local, *remote]]
-    return [merged[k] for k in dict.fromkeys(order) if k in merged]
+    orders = [[key(x) for x in side] for side in sides]
+    if any(order != sorted(order) for order in orders):
+        return [merged[k] for k in dict.fromkeys([*orders[0], *sorted(merged)]) if k in merged]
+    return list(merged.values())
 
 
 def _key_of(values: Sequence[Any]) -> Callable[[Any], str] | None:
     """Find what tells the members of a list apart: themselves, or one of the usual identifiers."""
     if all(isinstance(v, str) for v in values):
-        return str
+        return _line_key
     for name in ("email", "id", "fileId"):
         if all(isinstance(v, dict) and v.get(name) for v in values):
             return lambda v, name=name: str(v[name])  # type: ignore[misc]
     return None
+
+
+def _line_key(line: str) -> str:
+    """A series has one rule, so two different rules are one member changed, not two members."""
+    return "RRULE" if line.startswith("RRULE") else line
 
 
 def merge_text(base: str, local: str, remote: str) -> str | None:

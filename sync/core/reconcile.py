@@ -1,6 +1,6 @@
 """The decision for one mapping: from its three trees to what should be done about them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from sync.core.merge import Clash, MergePolicy, Times, merge, winning_side
@@ -34,7 +34,7 @@ class State:
     """All that a decision about one mapping rests on; None in a tree means: not there.
 
     `obstacle` says why the remote copy cannot be written ("" if it can), `unanswered` that a write
-    of ours to it was never answered, `unclaimed` that it is a busy block of ours without a rule.
+    of ours to it was never answered.
     """
 
     base: Fields | None
@@ -43,7 +43,6 @@ class State:
     times: Times = field(default_factory=Times)
     obstacle: str = ""
     unanswered: bool = False
-    unclaimed: bool = False
     ruling: Ruling | None = None
 
 
@@ -76,21 +75,48 @@ class Decision:
 
 
 def reconcile(state: State, policy: Policy) -> Decision:
-    """Decide what to do about one mapping. Pure and total: every combination has an answer."""
-    if state.unclaimed:
-        return _skip("a busy block that no rule claims")
+    """Decide what to do about one mapping. Pure and total: every combination has an answer.
+
+    Only a two-way collection has anything to rule on: elsewhere the source decides, and nothing is
+    written against the direction, whatever a person decided before it was changed.
+    """
+    ruling = state.ruling if state.ruling and _still_as_seen(state, state.ruling) else None
+    state = _with_the_unseen(state)
     if state.local == state.remote:
         return _agree(state)
-    if state.ruling and _still_as_seen(state, state.ruling):
-        return _become(state, state.ruling.fields, "a person ruled")
-    direction = Direction.PULL if state.obstacle else policy.direction
-    match direction:
-        case Direction.PULL:
-            return _one_way(state, Side.REMOTE)
+    match policy.direction:
+        case Direction.PUSH if state.obstacle:
+            return _skip("cannot be written; one-way")
         case Direction.PUSH:
             return _one_way(state, Side.LOCAL)
-        case Direction.TWO_WAY:
-            return _two_way(state, policy.merging)
+        case Direction.TWO_WAY if not state.obstacle:
+            return _ruled(state, ruling) if ruling else _two_way(state, policy.merging)
+        case _:
+            return _one_way(state, Side.REMOTE)
+
+
+def _ruled(state: State, ruling: Ruling) -> Decision:
+    return _become(state, ruling.fields, "a person ruled")
+
+
+def _with_the_unseen(state: State) -> State:
+    """Give each tree the fields it does not show: what a reader cannot see is no difference."""
+    present = [side for side in (state.local, state.remote) if side is not None]
+    if not present:
+        return state
+    everything = {name: value for side in present for name, value in side.items()}
+    shown = everything.keys() if len(present) == 1 else set(present[0]) & set(present[1])
+    unseen = {name: everything[name] for name in everything.keys() - shown}
+    base = state.base
+    if base is not None:
+        never_agreed = everything if len(present) == 1 else {}
+        base = {**never_agreed, **{n: v for n, v in base.items() if n in everything}, **unseen}
+    return replace(
+        state,
+        base=base,
+        local=None if state.local is None else {**state.local, **unseen},
+        remote=None if state.remote is None else {**state.remote, **unseen},
+    )
 
 
 def _skip(reason: str) -> Decision:
@@ -143,8 +169,14 @@ def _one_way(state: State, source: Side) -> Decision:
     if state.base is None and truth is None:
         return _skip(f"only there {'remotely' if source is Side.LOCAL else 'locally'}; one-way")
     if replica == state.base:
-        return _become(state, truth, f"changed {_where(source)}")
+        return _become(state, truth, _what_happened(state.base, truth, source))
     return _become(state, truth, f"{_where(source)} is the source", _losses(state, source))
+
+
+def _what_happened(base: Fields | None, now: Fields | None, side: Side) -> str:
+    if now is None:
+        return f"deleted {_where(side)}"
+    return f"{'new' if base is None else 'changed'} {_where(side)}"
 
 
 def _where(side: Side) -> str:
@@ -167,18 +199,12 @@ def _losses(state: State, winner: Side) -> tuple[Clash, ...]:
 
 def _two_way(state: State, merging: MergePolicy) -> Decision:
     """Both sides count. A side that did not change gives way; if both did, merge."""
-    if state.local == state.base:
-        if state.remote is None:
-            return _become(state, None, "deleted remotely")
-        return _become(
-            state, state.remote, "new remotely" if state.base is None else "changed remotely"
-        )
-    if state.remote == state.base:
-        if state.local is None:
-            return _become(state, None, "deleted locally")
-        return _become(
-            state, state.local, "new locally" if state.base is None else "changed locally"
-        )
+    for still, moved, side in (
+        (state.local, state.remote, Side.REMOTE),
+        (state.remote, state.local, Side.LOCAL),
+    ):
+        if still == state.base:
+            return _become(state, moved, _what_happened(state.base, moved, side))
     if state.local is None or state.remote is None:
         return _deleted_here_edited_there(state, merging)
     merged = merge(state.base, state.local, state.remote, merging, state.times)
