@@ -45,7 +45,7 @@ app.conf.update(
         "tick": {
             "task": "sync.tasks.tick",
             "schedule": TICK_SECONDS,
-            "options": {"queue": "priority", "expires": TICK_SECONDS},
+            "options": {"queue": "priority", "expire_seconds": TICK_SECONDS},
         }
     },
 )

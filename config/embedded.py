@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 from config import locks
@@ -87,7 +88,8 @@ def missing_servers() -> list[Server]:
     return [kind(folder) for name, kind in kinds.items() if not text(name)]
 
 
-def start_missing() -> list[Holder]:
+@cache
+def start_missing() -> tuple[Holder, ...]:
     """Start what the environment names no address for, and hold it until this process ends.
 
     Returns when all of it answers; raises EmbeddedError where something cannot run here.
@@ -95,7 +97,7 @@ def start_missing() -> list[Holder]:
     servers = missing_servers()
     if servers:
         _make_ready(servers[0].data_dir)
-    holders = [Holder(server) for server in servers]
+    holders = tuple(Holder(server) for server in servers)
     for holder in holders:
         holder.hold()
     for holder in holders:

@@ -6,7 +6,6 @@ up. The server inherits the lock on its `server` file: while that is held, one o
 lives.
 """
 
-import contextlib
 import ctypes
 import os
 import signal
@@ -29,7 +28,7 @@ QUICK_DEATHS = 5  # as many in a row mean that it cannot run
 def main(name: str, data_dir: Path) -> int:
     """Keep the server unless somebody keeps it already; returns the exit code."""
     server = SERVERS[name](data_dir)
-    if _claim(server.lock("keeper"), seconds=1) is None:
+    if locks.claim(server.lock("keeper"), seconds=1) is None:
         return 0
     try:
         keep(server)
@@ -60,7 +59,7 @@ def keep(server: Server) -> None:
 
 def start(server: Server) -> subprocess.Popen[bytes]:
     """Start the server so that it ends with this process; it inherits the lock on `server`."""
-    lock = _claim(server.lock("server"), seconds=STOP_SECONDS)
+    lock = locks.claim(server.lock("server"))
     if lock is None:
         raise EmbeddedError(f"{server.name} still runs without a keeper and cannot be ended.")
     try:
@@ -90,32 +89,9 @@ def stop(process: subprocess.Popen[bytes], stop_signal: signal.Signals) -> None:
 def end_leftover(server: Server) -> None:
     """End a server whose keeper was killed, and forget the process id of one that is gone."""
     pid_file = server.store / server.pid_file
-    for number in (server.stop_signal, signal.SIGKILL):
-        lock = _claim(server.lock("server"), seconds=0)
-        if lock is None and (pid := _pid(pid_file)):  # the lock is held, so the id is not reused
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-            lock = _claim(server.lock("server"), seconds=STOP_SECONDS)
-        if lock is not None:
-            pid_file.unlink(missing_ok=True)
-            os.close(lock)
-            return
-
-
-def _pid(pid_file: Path) -> int | None:
-    """The process id in the first line of a file, if there is one."""
-    try:
-        return int(pid_file.read_text().split("\n", 1)[0])
-    except (OSError, ValueError):
-        return None
-
-
-def _claim(path: Path, seconds: float) -> int | None:
-    """Take the exclusive lock, trying for some time."""
-    end = time.monotonic() + seconds
-    while (handle := locks.claim(path)) is None and time.monotonic() < end:
-        time.sleep(0.02)
-    return handle
+    lock = server.lock("server")
+    if locks.end_holders(lock, pid_file, server.stop_signal, seconds=STOP_SECONDS):
+        pid_file.unlink(missing_ok=True)
 
 
 def _end_with_parent(number: signal.Signals) -> Callable[[], None] | None:
