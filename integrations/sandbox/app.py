@@ -1,0 +1,110 @@
+"""The whole sandbox behind HTTP: which of its parts answers which address."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from pathlib import Path
+from typing import Any
+
+from integrations.sandbox import batch, control, oauth, seeds
+from integrations.sandbox.api import Api
+from integrations.sandbox.channels import Courier
+from integrations.sandbox.errors import ApiError, OAuthError
+from integrations.sandbox.faults import Asked, Faults
+from integrations.sandbox.journal import Journal
+from integrations.sandbox.messages import Request, Response, error_response, json_response
+from integrations.sandbox.world import World
+
+
+class App:
+    """One sandbox: world, faults, journal, courier, and the answer to any request."""
+
+    def __init__(self, path: Path | None, seed: str) -> None:
+        self.world = World(path)
+        if not self.world.store["client"]:
+            seeds.plant(self.world, seed)
+        self.seed = seed
+        self.faults = Faults(self.world)
+        self.journal = Journal(self.world)
+        self.courier = Courier(self.world)
+        self.api = Api(self.world, self.faults, self.journal, self.courier)
+        self.settle()
+
+    def settle(self) -> None:
+        """Send what channels should hear and write everything down."""
+        self.courier.flush()
+        self.world.store.commit()
+
+    def close(self) -> None:
+        """Deliver, write and close."""
+        self.courier.close()
+        with self.world.lock:
+            self.world.store.close()
+
+    def answer(self, request: Request) -> Response:
+        """Return the answer to one HTTP request."""
+        path = request.path
+        if path.startswith("/calendar/v3/"):
+            return self.api.answer(request)
+        if path == batch.PATH and request.method == "POST":
+            return self._batch(request)
+        if path.startswith("/sandbox/"):
+            return control.answer(self, request)
+        if path == "/token" and request.method == "POST":
+            return self._token(request)
+        if path == "/revoke" and request.method == "POST":
+            return self._revoke(request)
+        if path in ("/oauth2/v2/userinfo", "/oauth2/v3/userinfo", "/v1/userinfo"):
+            return self._userinfo(request)
+        return error_response(ApiError(404, "notFound", "Not Found"))
+
+    def _batch(self, request: Request) -> Response:
+        with self.world.lock:
+            hit = self.faults.pick(Asked("batch", "POST", request.path, "", "", 1, False))
+            self.world.store.commit()
+        if "lost_request" in hit:
+            return Response(lost=True)
+        try:
+            response = batch.answer(request, lambda part: self.api.answer(part, part=True))
+        except ApiError as error:
+            return error_response(error)
+        return Response(lost=True) if "lost_answer" in hit else response
+
+    def _token(self, request: Request) -> Response:
+        with self.world.lock:
+            try:
+                value = oauth.token(self.world, request.form(), _basic(request))
+            except OAuthError as error:
+                return json_response(error.body(), error.status)
+            finally:
+                self.world.store.commit()
+        return json_response(value, **{"Cache-Control": "no-store"})
+
+    def _revoke(self, request: Request) -> Response:
+        text = request.query().text("token") or request.form().get("token", "")
+        with self.world.lock:
+            try:
+                oauth.revoke(self.world, text)
+            except OAuthError as error:
+                return json_response(error.body(), error.status)
+            self.world.store.commit()
+        return json_response({})
+
+    def _userinfo(self, request: Request) -> Response:
+        try:
+            row: dict[str, Any] = oauth.bearer(self.world, request.headers)
+        except ApiError as error:
+            return error_response(error)
+        return json_response(oauth.userinfo(self.world, row["account"]))
+
+
+def _basic(request: Request) -> tuple[str, str] | None:
+    kind, _, code = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "basic":
+        return None
+    try:
+        name, _, secret = base64.b64decode(code).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return name, secret
