@@ -1,0 +1,104 @@
+"""Which deletions may leave, and which wait for a person."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync.core.guard import Dangers, Limits, delta, holds
+
+LIMITS = Limits()
+
+
+@pytest.mark.parametrize(
+    ("deletions", "mapped", "held"),
+    [
+        (0, 0, False),
+        (1, 1, False),  # the only event of a calendar may be deleted
+        (2, 2, True),  # but not the last ones together
+        (5, 12, False),
+        (6, 12, True),  # more than 5, more than 10 %
+        (10, 100, False),
+        (11, 100, True),
+        (50, 1000, False),
+        (51, 1000, True),  # more than 50, however many there are
+    ],
+)
+def test_the_share_and_the_number_of_deletions_in_a_run_are_limited(deletions, mapped, held):
+    assert bool(holds(Dangers(deletions, 0, mapped), LIMITS)) is held
+
+
+def test_deletions_that_drip_are_counted_over_a_day():
+    assert not holds(Dangers(9, 11, 100), LIMITS)
+    assert holds(Dangers(9, 12, 100), LIMITS) == ["21 of 100 deleted in a day; at most 20"]
+
+
+def test_where_absence_cannot_be_trusted_every_deletion_waits():
+    reason = "another identity signed in"
+    assert holds(Dangers(1, 0, 1000, distrust=reason), LIMITS) == [reason]
+    assert holds(Dangers(0, 0, 1000, distrust=reason), LIMITS) == []
+
+
+def test_the_same_change_to_a_third_of_all_items_waits():
+    assert not holds(Dangers(0, 0, 100, alike_changes=30), LIMITS)
+    assert holds(Dangers(0, 0, 100, alike_changes=31), LIMITS)
+
+
+def test_an_exhausted_day_does_not_hold_a_plan_without_deletions():
+    assert holds(Dangers(0, 500, 100, alike_changes=1), LIMITS) == []
+
+
+dangers = st.builds(
+    Dangers,
+    deletions=st.integers(0, 120),
+    deletions_today=st.integers(0, 120),
+    mapped=st.integers(0, 1000),
+    alike_changes=st.integers(0, 400),
+    distrust=st.sampled_from(["", "its filter changed"]),
+)
+limits = st.builds(
+    Limits,
+    most=st.integers(0, 100),
+    share=st.floats(0, 1),
+    share_per_day=st.floats(0, 1),
+    always=st.integers(0, 10),
+)
+
+
+@given(dangers, limits, st.integers(0, 50), st.integers(0, 50), st.integers(0, 50))
+def test_more_danger_never_holds_less(plan, bounds, deletions, earlier, alike):
+    worse = replace(
+        plan,
+        deletions=plan.deletions + deletions,
+        deletions_today=plan.deletions_today + earlier,
+        alike_changes=plan.alike_changes + alike,
+    )
+    if holds(plan, bounds):
+        assert len(holds(worse, bounds)) >= len(holds(plan, bounds))
+
+
+@given(dangers, limits, st.integers(0, 50))
+def test_looser_limits_never_hold_more(plan, bounds, more):
+    looser = replace(bounds, most=bounds.most + more, share=1.0, share_per_day=1.0)
+    assert len(holds(plan, looser)) <= len(holds(plan, bounds))
+
+
+def moved(minutes, title="Lunch", hour=9):
+    return {
+        "title": title,
+        "start": {"at": f"2026-05-05T{hour:02}:{minutes:02}:00Z", "zone": "Europe/Berlin"},
+    }
+
+
+def test_times_that_moved_by_the_same_span_are_the_same_change():
+    assert delta(moved(0), moved(30)) == delta(
+        moved(0, title="Tea", hour=12), moved(30, title="Tea", hour=12)
+    )
+    assert delta(moved(0), moved(30)) != delta(moved(0), moved(45))
+
+
+def test_a_new_title_is_the_same_change_only_from_the_same_old_one():
+    same = delta(moved(0, "Lunch"), moved(0, "X"))
+    assert delta(moved(0, "Lunch", hour=12), moved(0, "X", hour=12)) == same
+    assert delta(moved(0, "Tea"), moved(0, "X")) != same
