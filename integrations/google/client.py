@@ -1,0 +1,123 @@
+"""googleapiclient on its bundled discovery documents, with our addresses and our HTTP."""
+
+import json
+import time
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final, NoReturn
+from urllib.parse import urljoin
+
+from googleapiclient.discovery import build_from_document
+from googleapiclient.discovery_cache import get_static_doc
+from googleapiclient.errors import HttpError
+from googleapiclient.http import HttpRequest
+
+from integrations.google.errors import misread, refusal
+from integrations.google.oauth import HttpLike
+from integrations.retries import Sleep, for_reads, for_writes
+from sync.core.provider import Refusal, Remedy
+
+GOOGLE: Final = "https://www.googleapis.com/"
+
+
+class _NoHttp:
+    """Stands where the shared resources keep an HTTP object: every call brings its own."""
+
+    def request(self, *_: object, **__: object) -> NoReturn:
+        raise RuntimeError("requests are executed with the HTTP object of an account")
+
+
+@cache
+def _service(api: str, version: str, root: str) -> Any:
+    """Build an API's resources once per process; `root` takes the place of Google's address.
+
+    `client_options.api_endpoint` would leave batch and upload addresses at Google.
+    """
+    document = json.loads(get_static_doc(api, version))
+    if root:
+        document["rootUrl"] = root
+        document["baseUrl"] = urljoin(root, document["servicePath"])
+    return build_from_document(document, http=_NoHttp())
+
+
+@cache
+def _resource(api: str, version: str, root: str, name: str) -> Any:
+    return getattr(_service(api, version, root), name)()
+
+
+class Calendar:
+    """The Calendar API in one account's name, every refusal as the port's `Refusal`.
+
+    `calls` counts calls as the quota does: each part of a batch is one.
+    """
+
+    service: Final = "calendar"
+
+    def __init__(self, http: HttpLike, *, root: str = "", sleep: Sleep = time.sleep) -> None:
+        """Take the root of all Google APIs, with a slash at its end; "" is Google's own."""
+        self.http = http
+        self.root = root or GOOGLE
+        self.events = _resource("calendar", "v3", root, "events")
+        self.calendar_list = _resource("calendar", "v3", root, "calendarList")
+        self.batch_uri = urljoin(self.root, "batch/calendar/v3")
+        self.sleep = sleep
+        self.calls = 0
+
+    def read(
+        self, call: str, request: HttpRequest, *, may_be_empty: bool = False
+    ) -> dict[str, Any]:
+        """Make a call that changes nothing, with short retries, and return its JSON object.
+
+        Only a masked list may say {}: nothing of what was asked for is there.
+        """
+        retries = for_reads(sleep=self.sleep)
+        answer: dict[str, Any] = retries(self._object, call, request, may_be_empty)
+        return answer
+
+    def write(self, call: str, request: HttpRequest) -> dict[str, Any]:
+        """Make a call that changes something; try again only what surely was not done.
+
+        Returns {} for a deletion, which answers without content.
+        """
+        retries = for_writes(sleep=self.sleep)
+        answer: dict[str, Any] = retries(self._object, call, request, call == "events.delete")
+        return answer
+
+    def _object(self, call: str, request: HttpRequest, may_be_empty: bool) -> dict[str, Any]:
+        self.calls += 1
+        try:
+            answer = request.execute(http=self.http)
+        except HttpError as error:
+            head = error.resp
+            raise self.refused(call, head.status, error.content, head) from None
+        except Refusal as error:
+            raise self.named(error, call) from None
+        return self.checked(call, answer, may_be_empty)
+
+    def refused(
+        self, call: str, status: int, content: bytes, headers: Mapping[str, str]
+    ) -> Refusal:
+        """Return the port's error; a token refused even after its renewal freezes the account."""
+        error = refusal(self.service, call, status, content, headers)
+        if error.remedy is Remedy.REFRESH:
+            error.remedy = Remedy.FREEZE
+        return error
+
+    def checked(self, call: str, answer: Any, may_be_empty: bool) -> dict[str, Any]:
+        """Return the answer if it is a JSON object; googleapiclient passes on any other text."""
+        if may_be_empty and not answer:
+            return {}
+        if not isinstance(answer, dict) or not answer:
+            raise misread(self.service, call, 200, "not a JSON object")
+        return answer
+
+    def named(self, error: Refusal, call: str) -> Refusal:
+        """Give a refusal of the HTTP layer, which knows no calls, the name of the call."""
+        if error.call != "http":
+            return error
+        return Refusal(
+            error.remedy,
+            call=f"{self.service}.{call}",
+            reason=error.reason,
+            certain=error.certain,
+        )

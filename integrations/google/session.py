@@ -1,0 +1,82 @@
+"""Calls in one account's name: the access token on every request, renewed when it is old."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import httplib2
+
+from integrations.google.oauth import Grant, HttpLike, OAuthClient, renew
+from sync.core.provider import Refusal, Remedy
+
+
+class GrantStore(Protocol):
+    """Where an account's grant is kept between runs, for every process."""
+
+    def load(self) -> Grant:
+        """Return the grant as it stands now."""
+
+    def save(self, grant: Grant) -> None:
+        """Keep a renewed grant."""
+
+
+class AuthorizedHttp:
+    """An `HttpLike` that speaks in one account's name.
+
+    Two processes that renew at the same time harm nothing: Google keeps both access tokens alive,
+    and a refused refresh token is given up only if no other process has stored a newer grant.
+    """
+
+    def __init__(
+        self,
+        http: HttpLike,
+        client: OAuthClient,
+        store: GrantStore,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._http = http
+        self._client = client
+        self._store = store
+        self._clock = clock
+        self._grant = store.load()
+
+    def request(
+        self,
+        uri: str,
+        method: str = "GET",
+        body: str | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        **_: Any,
+    ) -> tuple[httplib2.Response, bytes]:
+        """Make one call; after a 401 renew the token and make it once more."""
+        if not self._grant.fresh(self._clock()):
+            self.renew()
+        head, content = self._send(uri, method, body, headers)
+        if head.status == 401:
+            self.renew()
+            head, content = self._send(uri, method, body, headers)
+        return head, content
+
+    def renew(self) -> None:
+        """Get a new access token and store it; `Refusal` FREEZE when the grant is dead."""
+        if self._another_renewed():
+            return
+        try:
+            self._grant = renew(self._grant, self._client, self._http, clock=self._clock)
+        except Refusal as dead:
+            if dead.remedy is Remedy.FREEZE and self._another_renewed():
+                return
+            raise
+        self._store.save(self._grant)
+
+    def _another_renewed(self) -> bool:
+        """Look whether another process, or a person connecting anew, has stored a good token."""
+        mine, self._grant = self._grant, self._store.load()
+        return self._grant != mine and self._grant.fresh(self._clock())
+
+    def _send(
+        self, uri: str, method: str, body: str | bytes | None, headers: Mapping[str, str] | None
+    ) -> tuple[httplib2.Response, bytes]:
+        bearer = {"authorization": f"Bearer {self._grant.access_token}"}
+        return self._http.request(uri, method, body, {**(headers or {}), **bearer})

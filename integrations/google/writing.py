@@ -1,0 +1,225 @@
+"""From one write of the port to one call of the Calendar API."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from googleapiclient.http import HttpRequest
+
+from integrations.google.bodies import WRITABLE, Body, new_body, patch_body, with_mark
+from integrations.google.client import Calendar
+from integrations.google.events import (
+    MASK,
+    Raw,
+    attendees_of,
+    fields_of,
+    metadata_of,
+    slot_of,
+)
+from sync.core.marks import Marker
+from sync.core.provider import Refusal, Remedy, Write, WriteKind
+from sync.core.records import Fields
+
+# Each copy's own (reference of the Events resource); other fields belong to the organiser's copy.
+_PER_COPY: Final = frozenset({"reminders", "colour", "transparency"})
+_LOOKS_AT_CURRENT: Final = frozenset({"attendees", "metadata"})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A write that is ready to be sent: its name in the error table, and the request."""
+
+    write: Write
+    name: str
+    request: HttpRequest
+
+
+class Preparer:
+    """Turns writes into calls on one calendar; looks things up where Google makes that necessary.
+
+    `send_updates` says who is mailed about a change: "none", "externalOnly" or "all".
+    """
+
+    def __init__(
+        self, calendar: Calendar, calendar_id: str, marker: Marker, *, send_updates: str
+    ) -> None:
+        self._calendar = calendar
+        self._id = calendar_id
+        self._marker = marker
+        self._send_updates = send_updates
+
+    def prepare(self, write: Write) -> Call:
+        """Return the call that carries out the write; raise the `Refusal` in its way."""
+        match write.kind:
+            case WriteKind.DELETE:
+                return self._delete(write)
+            case WriteKind.UPDATE:
+                return self._update(write)
+            case WriteKind.CREATE if write.parent:
+                return self._create_exception(write)
+            case WriteKind.CREATE:
+                return self._create(write)
+
+    def _create(self, write: Write) -> Call:
+        event_type = write.fields.get("event_type") or "default"
+        if event_type != "default":
+            raise _parked("events.insert", f"events of type {event_type} are not created")
+        body = self._marked(new_body(write.fields), write, write.remote_id)
+        request = self._calendar.events.insert(
+            body={**body, "id": write.remote_id}, **self._parameters(body)
+        )
+        return Call(write, "events.insert", request)
+
+    def _update(self, write: Write) -> Call:
+        if unwritable := write.changed - WRITABLE:
+            raise _parked("events.patch", f"cannot be changed: {', '.join(sorted(unwritable))}")
+        current: Raw = {}
+        if _must_look(write):
+            current = self.get(write.remote_id)
+            if current.get("etag") != write.version:
+                raise Refusal(Remedy.REREAD, call="calendar.events.patch", reason="etag has moved")
+            _check_ownership(write, current)
+        body = patch_body(write.fields, write.changed, current)
+        return self._patch(write, body, write.remote_id, write.version)
+
+    def _delete(self, write: Write) -> Call:
+        request = self._calendar.events.delete(
+            calendarId=self._id, eventId=write.remote_id, sendUpdates=self._send_updates
+        )
+        return Call(write, "events.delete", _conditional(request, "events.delete", write.version))
+
+    def _create_exception(self, write: Write) -> Call:
+        """Change one occurrence of a series: its name is the service's, so it is looked up.
+
+        Raises `Occupied` if that occurrence was changed already: by somebody, or by an earlier
+        attempt of ours whose answer was lost.
+        """
+        occurrence = self._occurrence(write.parent, write.slot)
+        if not _as_in_the_series(occurrence, self.get(write.parent)):
+            raise Occupied(occurrence)
+        stands = fields_of(occurrence)
+        changed = {n for n in write.fields if write.fields[n] != stands.get(n)} - {"recurrence"}
+        if unwritable := changed - WRITABLE:
+            raise _parked("events.patch", f"cannot be changed: {', '.join(sorted(unwritable))}")
+        body = patch_body(write.fields, changed, occurrence)
+        return self._patch(write, body, occurrence["id"], occurrence.get("etag", ""))
+
+    def _occurrence(self, parent: str, slot: str) -> Raw:
+        """Find an occurrence by its original start; by its day if that filter finds nothing."""
+        at = datetime.fromisoformat(slot)
+        around = at if at.tzinfo else at.replace(tzinfo=UTC)
+        day = {
+            "timeMin": (around - timedelta(days=1)).isoformat(),
+            "timeMax": (around + timedelta(days=2)).isoformat(),
+        }
+        for wanted in ({"originalStart": slot}, day):
+            request = self._calendar.events.instances(
+                calendarId=self._id,
+                eventId=parent,
+                showDeleted=True,
+                maxResults=250,
+                fields=f"items({MASK})",
+                **wanted,
+            )
+            page = self._calendar.read("events.instances", request, may_be_empty=True)
+            for raw in page.get("items", ()):
+                if "originalStartTime" in raw and slot_of(raw["originalStartTime"]) == slot:
+                    found: Raw = raw
+                    return found
+        raise _parked("events.instances", "the series has no such occurrence")
+
+    def get(self, event_id: str) -> Raw:
+        """Read one event as Google has it."""
+        request = self._calendar.events.get(calendarId=self._id, eventId=event_id, fields=MASK)
+        return self._calendar.read("events.get", request)
+
+    def _patch(self, write: Write, body: Body, event_id: str, version: str) -> Call:
+        body = self._marked(body, write, event_id)
+        request = self._calendar.events.patch(eventId=event_id, body=body, **self._parameters(body))
+        return Call(write, "events.patch", _conditional(request, "events.patch", version))
+
+    def _marked(self, body: Body, write: Write, event_id: str) -> Body:
+        mark = self._marker.sign(event_id, attempt=write.attempt, rule=write.rule)
+        return with_mark(body, mark, block=bool(write.rule))
+
+    def _parameters(self, body: Body) -> dict[str, Any]:
+        """Return the query of a write; without the two switches Google ignores what they name."""
+        query: dict[str, Any] = {
+            "calendarId": self._id,
+            "sendUpdates": self._send_updates,
+            "fields": MASK,
+        }
+        if "conferenceData" in body:
+            query["conferenceDataVersion"] = 1
+        if "attachments" in body:
+            query["supportsAttachments"] = True
+        return query
+
+
+class Occupied(Refusal):
+    """The occurrence that a write wanted to change first has been changed already."""
+
+    def __init__(self, raw: Raw) -> None:
+        super().__init__(Remedy.ADOPT, call="calendar.events.patch", reason="occurrence changed")
+        self.raw = raw
+
+
+def _must_look(write: Write) -> bool:
+    """Say whether an update needs the event as it stands: to merge a part, or to see its owner."""
+    invited = any(guest.get("self") for guest in write.fields.get("attendees") or ())
+    return bool(write.changed & _LOOKS_AT_CURRENT) or bool(invited and write.changed - _PER_COPY)
+
+
+def _check_ownership(write: Write, current: Raw) -> None:
+    """Raise PARK if a guest's copy would change what belongs to the organiser.
+
+    Google would keep such a change on this copy only, until the organiser's next one runs over it.
+    """
+    if current.get("organizer", {}).get("self", True) or current.get("guestsCanModify"):
+        return
+    shared = write.changed - _PER_COPY
+    if _but_own_response(write.fields.get("attendees")) == _but_own_response(
+        attendees_of(current.get("attendees", ()))
+    ):
+        shared -= {"attendees"}
+    before = metadata_of(current.get("extendedProperties", {}))
+    if (write.fields.get("metadata") or {}).get("shared") == before.get("shared"):
+        shared -= {"metadata"}
+    if shared:
+        raise _parked("events.patch", f"belongs to the organiser: {', '.join(sorted(shared))}")
+
+
+def _but_own_response(guests: Sequence[Mapping[str, Any]] | None) -> list[Mapping[str, Any]]:
+    return [{**guest, "response": ""} if guest.get("self") else guest for guest in guests or ()]
+
+
+def _as_in_the_series(occurrence: Raw, series: Raw) -> bool:
+    """Say whether an occurrence is still as the rule of its series makes it."""
+    mine, theirs = fields_of(occurrence), fields_of(series)
+    inherited = mine.keys() - {"start", "end", "recurrence"}
+    return (
+        all(mine[name] == theirs[name] for name in inherited)
+        and slot_of(occurrence["start"]) == slot_of(occurrence["originalStartTime"])
+        and _length(mine) == _length(theirs)
+    )
+
+
+def _length(fields: Fields) -> timedelta:
+    start, end = (
+        datetime.fromisoformat(time.get("date") or time["at"])
+        for time in (fields["start"], fields["end"])
+    )
+    return end - start
+
+
+def _conditional(request: HttpRequest, call: str, version: str) -> HttpRequest:
+    """Make a request hold only for the version seen last; without one, the copy is read first."""
+    if not version:
+        raise Refusal(Remedy.REREAD, call=f"calendar.{call}", reason="no version known")
+    request.headers["If-Match"] = version
+    return request
+
+
+def _parked(call: str, reason: str) -> Refusal:
+    return Refusal(Remedy.PARK, call=f"calendar.{call}", reason=reason)
