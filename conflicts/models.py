@@ -9,7 +9,7 @@ from sync.models import Mapping, SyncOperation
 
 
 class Conflict(models.Model):
-    """One clash on one mapping, with both sides as they stood; written before anything is overwritten.
+    """One clash on one mapping, with both sides as they stood before anything was overwritten.
 
     An open one waits for a person's ruling; an automatic one was settled by the collection's
     strategy and is kept so that the losing version is never lost. A ruling counts only while both

@@ -210,7 +210,7 @@ class Collection(models.Model):
         return bool(taken)
 
     def prove_lease(self, *, now: datetime, seconds: int) -> None:
-        """Prolong the lease inside the transaction that needs it; raise `LeaseLost` if it is gone."""
+        """Prolong the lease inside the transaction that needs it; `LeaseLost` if it is gone."""
         until = now + timedelta(seconds=seconds)
         mine = Collection.objects.filter(pk=self.pk, lease_fence=self.lease_fence)
         if not mine.update(lease_until=until):

@@ -1,7 +1,5 @@
 """What ties local items to remote copies, and the journal of every run."""
 
-import uuid
-
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -15,11 +13,10 @@ class Mapping(models.Model):
 
     `remote` is what the service last showed, `base` what both sides last agreed on; `remote` is
     null while it equals `base`. A hash of "" says that the copy does not exist in that tree. A row
-    whose two hashes are "" is a grave: it stays for a while, so that a late listing does not bring the
-    dead copy back, and so that a copy made again is named after its predecessor.
+    whose two hashes are "" is a grave: it stays for a while, so that a late listing does not bring
+    the dead copy back, and so that a copy made again is named after its predecessor.
 
-    A row without an item is a copy that has not been taken in (yet): a new one, or a busy block of
-    ours that no rule claims (`block_rule`).
+    A row without an item is a copy that has not been taken in yet.
     """
 
     id = models.UUIDField(primary_key=True, default=time_ordered_uuid, editable=False)
@@ -43,7 +40,6 @@ class Mapping(models.Model):
     raw = models.JSONField(null=True, blank=True)
     synced_revision = models.BigIntegerField(default=0)
 
-    block_rule = models.CharField(max_length=32, blank=True)
     obstacle = models.CharField(max_length=200, blank=True)
     evidence = models.CharField(max_length=200, blank=True)
     # A write of ours to this copy was never answered; see `SyncItem.State.LOST`.

@@ -221,7 +221,7 @@ def _merge_lists(
         return None
     orders = [[key(x) for x in side] for side in sides]
     if any(order != sorted(order) for order in orders):
-        return [merged[k] for k in dict.fromkeys([*orders[0], *sorted(merged)]) if k in merged]
+        return [merged[k] for k in dict.fromkeys([*orders[0], *merged]) if k in merged]
     return list(merged.values())
 
 

@@ -40,7 +40,8 @@ class Refusal(Exception):
         retry_after: float | None = None,
         certain: bool = True,
     ) -> None:
-        super().__init__(f"{call}: {status or 'no answer'} {reason}".strip())
+        said = " ".join(part for part in (str(status or ""), reason) if part)
+        super().__init__(f"{call}: {said or 'no answer'}")
         self.remedy = remedy
         self.call = call
         self.status = status
@@ -152,8 +153,10 @@ class Provider(Protocol):
     traits: Traits
     # The exact request that a cursor belongs to; a cursor of another shape is not used.
     shape: str
-    # How many calls have been made, for the journal.
-    calls: int
+
+    @property
+    def calls(self) -> int:
+        """How many calls have been made, for the journal."""
 
     def changes(self, cursor: str) -> Iterator[Page]:
         """Yield what changed since `cursor`, or everything when it is ""; lazily, page by page.

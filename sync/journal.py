@@ -1,0 +1,179 @@
+"""The journal: what a run did and why, written in the same transaction as the deed."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from calendars.models import time_ordered_uuid
+from conflicts.models import Conflict
+from sync import bulk
+from sync.core.records import fingerprint
+from sync.models import SyncItem
+from sync.planning import Case, Change
+from sync.run import Run
+
+_COLUMNS = (
+    "id",
+    "operation",
+    "mapping",
+    "item",
+    "remote_id",
+    "side",
+    "action",
+    "reason",
+    "state",
+    "fields",
+    "before",
+    "after",
+    "expected_version",
+    "evidence",
+    "attempts",
+    "error",
+    "created_at",
+    "closed_at",
+)
+
+
+def write_done(run: Run, done: Iterable[tuple[Change, Case, uuid.UUID | None]]) -> None:
+    """Write one closed line for each local change: the change, its case and the item it made."""
+    now = run.clock()
+    rows = []
+    for change, case, item_id in done:
+        run.count(f"{change.side}.{change.action}")
+        rows.append(_row(run, change, case, item_id, now))
+    bulk.insert(SyncItem, _COLUMNS, rows)
+
+
+def _row(
+    run: Run, change: Change, case: Case, item_id: uuid.UUID | None, now: datetime
+) -> tuple[Any, ...]:
+    return (
+        time_ordered_uuid(),
+        run.operation.pk,
+        change.mapping_id,
+        item_id,
+        case.mapping.remote_id,
+        change.side,
+        change.action,
+        change.reason,
+        SyncItem.State.DONE,
+        bulk.dumps(list(change.fields)),
+        bulk.dumps(case.state.local),
+        bulk.dumps(case.decision.fields),
+        case.mapping.version,
+        case.mapping.evidence,
+        1,
+        "",
+        now,
+        now,
+    )
+
+
+def write_intents(run: Run, intended: Iterable[tuple[Change, Case]]) -> list[SyncItem]:
+    """Write one open line for each remote change about to be sent; returns them in order."""
+    now = run.clock()
+    intents = [
+        SyncItem(
+            operation=run.operation,
+            mapping=case.mapping,
+            item_id=case.mapping.item_id,
+            remote_id=case.mapping.remote_id,
+            side=change.side,
+            action=change.action,
+            reason=change.reason,
+            state=SyncItem.State.INTENDED,
+            fields=list(change.fields),
+            before=case.state.remote,
+            after=case.decision.fields,
+            expected_version=case.mapping.version,
+            evidence=_evidence(case),
+            attempts=case.mapping.attempts + 1,
+            created_at=now,
+        )
+        for change, case in intended
+    ]
+    return SyncItem.objects.bulk_create(intents)
+
+
+def _evidence(case: Case) -> str:
+    """Say how we know that the local record is what it is; a deletion never leaves without it."""
+    if case.local is None:
+        return "a person ruled" if case.state.ruling else "there is no local item"
+    state = "deleted" if case.local.fields is None else "as it is"
+    since = case.local.updated_at.strftime("%Y-%m-%d %H:%M")
+    return f"local revision {case.local.revision}, {state} since {since}"
+
+
+def write_held(run: Run, held: Sequence[Change], reasons: Sequence[str]) -> None:
+    """Write what the guard holds, once for the same plan however often it is planned again."""
+    now = run.clock()
+    error = "; ".join(reasons)[:300]
+    rows = [
+        SyncItem(
+            operation=run.operation,
+            mapping_id=change.mapping_id,
+            item_id=change.item_id,
+            remote_id=change.key[:1024],
+            side=change.side,
+            action=change.action,
+            reason=change.reason,
+            state=SyncItem.State.HELD,
+            fields=list(change.fields),
+            error=error,
+            created_at=now,
+        )
+        for change in held
+    ]
+    SyncItem.objects.bulk_create(rows, batch_size=1_000)
+
+
+def keep_losses(run: Run, case: Case) -> None:
+    """Store both versions of what is about to be overwritten; a conflict nobody has to settle."""
+    decided = [clash for clash in case.decision.clashes if clash.winner]
+    if not decided:
+        return
+    now = run.clock()
+    _conflict_row(
+        run,
+        case,
+        outcome=Conflict.Outcome.AUTOMATIC,
+        winners={clash.field: str(clash.winner) for clash in decided},
+        closed_at=now,
+    ).save(force_insert=True)
+    run.count("conflicts.automatic")
+
+
+def open_conflict(run: Run, case: Case) -> None:
+    """Put a clash before a person; one about an earlier state of the same record becomes moot."""
+    Conflict.objects.filter(
+        mapping=case.mapping, outcome__in=[Conflict.Outcome.OPEN, Conflict.Outcome.RULED]
+    ).update(outcome=Conflict.Outcome.MOOT, closed_at=run.clock())
+    _conflict_row(run, case, outcome=Conflict.Outcome.OPEN).save(force_insert=True)
+    run.count("conflicts.open")
+
+
+def close_conflict(run: Run, case: Case) -> None:
+    """Close a mapping's unsettled conflict: settled if it was ruled on, moot if things moved."""
+    if case.conflict is None:
+        return
+    ruled = case.decision.reason == "a person ruled"
+    case.conflict.outcome = Conflict.Outcome.SETTLED if ruled else Conflict.Outcome.MOOT
+    case.conflict.closed_at = run.clock()
+    case.conflict.save(update_fields=["outcome", "closed_at"])
+
+
+def _conflict_row(run: Run, case: Case, **settled: Any) -> Conflict:
+    return Conflict(
+        mapping=case.mapping,
+        operation=run.operation,
+        fields=[clash.field for clash in case.decision.clashes],
+        base=case.state.base,
+        local=case.state.local,
+        remote=case.state.remote,
+        local_hash=fingerprint(case.state.local),
+        remote_hash=fingerprint(case.state.remote),
+        strategy=run.collection.strategy,
+        created_at=run.clock(),
+        **settled,
+    )

@@ -1,0 +1,269 @@
+"""Stage: write what was seen into the remote trees; nothing is decided here."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as Map
+from dataclasses import dataclass, field
+from typing import Any
+
+from calendars.models import time_ordered_uuid
+from sync import bulk
+from sync.core.absorb import Known, Verdict, overlay, weigh
+from sync.core.provider import Copy
+from sync.core.records import Direction, Fields, fingerprint
+from sync.models import Mapping, SyncItem
+from sync.observing import Batch, Sighting, known_copies, remote_tree, shape_of
+from sync.run import Run
+
+
+@dataclass(slots=True)
+class _Page:
+    """One batch while it is staged: what moved, the mappings concerned, our unanswered writes."""
+
+    news: list[Sighting]
+    known: dict[str, Mapping]
+    attempts: dict[str, SyncItem]
+    fresh: dict[str, Copy] = field(default_factory=dict)
+    touched: list[Mapping] = field(default_factory=list)
+
+
+_TREE = ("version", "ordinal", "parent", "slot", "base", "base_hash", "remote", "remote_hash")
+_SEEN = ("facts", "raw", "obstacle", "evidence", "unanswered", "seen_at", "remote_id")
+_RETRY = ("attempts", "next_attempt_at", "last_error")
+_COLUMNS = (*_TREE, *_SEEN, *_RETRY)
+_JSON = frozenset({"base", "remote", "facts", "raw"})
+
+
+def stage(run: Run, batch: Batch) -> None:
+    """Write one batch into the remote trees, with the cursor if it is the last one.
+
+    Must run inside `run.commit()`. An observation that is older than what is known changes nothing.
+    """
+    page = _open_page(run, batch.sightings)
+    for sighting in page.news:
+        _absorb(run, page, sighting)
+    _save(run, page)
+    for intent in batch.answered:
+        _close_unanswered(run, intent)
+    if batch.unreadable:
+        run.count("unreadable", batch.unreadable)
+        run.log("warning", "unreadable_records", number=batch.unreadable)
+    if batch.cursor is not None:
+        _save_cursor(run, batch)
+
+
+def absorb_answer(run: Run, mapping: Mapping, copy: Copy) -> None:
+    """Write one strong observation of a known copy into its mapping (not yet saved)."""
+    page = _Page([], {copy.remote_id: mapping}, _attempts(run, [copy]))
+    _absorb(run, page, Sighting(copy, strong=True))
+
+
+def save_mappings(mappings: Iterable[Mapping]) -> None:
+    """Save the staged columns of mappings."""
+    bulk.update(Mapping, _COLUMNS, (_row(mapping) for mapping in mappings))
+
+
+def _row(mapping: Mapping) -> tuple[Any, ...]:
+    values = (getattr(mapping, name) for name in _COLUMNS)
+    pairs = zip(_COLUMNS, values, strict=True)
+    return (*(bulk.dumps(v) if n in _JSON else v for n, v in pairs), mapping.pk)
+
+
+def _open_page(run: Run, sightings: Sequence[Sighting]) -> _Page:
+    """Load what the batch needs: little about every copy, everything about those that moved."""
+    seen = known_copies(run, [s.copy.remote_id for s in sightings])
+    news = [s for s in sightings if _is_news(seen.get(s.copy.remote_id, Known()), s)]
+    ids = [s.copy.remote_id for s in news]
+    rows = Mapping.objects.filter(collection=run.collection, remote_id__in=ids)
+    known = {mapping.remote_id: mapping for mapping in rows}
+    return _Page(news, known, _attempts(run, [s.copy for s in news]))
+
+
+def _is_news(known: Known, sighting: Sighting) -> bool:
+    return weigh(known, sighting.copy, strong=sighting.strong) is Verdict.NEWS
+
+
+def _attempts(run: Run, copies: Iterable[Copy]) -> dict[str, SyncItem]:
+    """Return our unanswered writes whose marks these copies bear."""
+    ids = {c.mark.attempt for c in copies if c.mark and not c.mark.inherited}
+    if not ids:
+        return {}
+    unanswered = SyncItem.objects.filter(
+        pk__in=[uuid.UUID(i) for i in ids],
+        operation__collection=run.collection,
+        state__in=[SyncItem.State.INTENDED, SyncItem.State.LOST],
+        mapping__isnull=False,
+    )
+    return {item.pk.hex: item for item in unanswered.select_related("mapping")}
+
+
+def _absorb(run: Run, page: _Page, sighting: Sighting) -> None:
+    copy = sighting.copy
+    mapping = page.known.get(copy.remote_id) or _nameless(run, page, copy)
+    if mapping is None:
+        if copy.fields is not None and _wanted(run, page, copy):
+            page.fresh[copy.remote_id] = copy
+        return
+    known = Known(mapping.version, mapping.ordinal, {} if mapping.remote_hash else None)
+    if not _is_news(known, sighting):
+        return
+    _acknowledge(run, page, mapping, copy)
+    write_remote(run, mapping, copy)
+    page.touched.append(mapping)
+
+
+def _nameless(run: Run, page: _Page, copy: Copy) -> Mapping | None:
+    """Find the mapping whose copy was written but never answered, so that it has no name yet."""
+    attempt = page.attempts.get(copy.mark.attempt) if copy.mark else None
+    if attempt and attempt.mapping and attempt.mapping.remote_id in ("", copy.remote_id):
+        return attempt.mapping
+    if not copy.parent or copy.fields is None:
+        return None
+    return Mapping.objects.filter(
+        collection=run.collection, parent=copy.parent, slot=copy.slot, remote_id=""
+    ).first()
+
+
+def _wanted(run: Run, page: _Page, copy: Copy) -> bool:
+    """Say whether a copy that we never saw is to be taken in.
+
+    Not if it is ours and nothing claims it: a busy block whose rule this database does not know, or
+    a second copy that a worker wrote after it had been given up for lost. Cleanup removes those.
+    """
+    if copy.mark and (copy.mark.rule or copy.mark.attempt in page.attempts):
+        run.count("unclaimed")
+        return False
+    if run.collection.direction == Direction.PUSH:
+        return False
+    return run.provider.covers(copy.fields or {})
+
+
+def _acknowledge(run: Run, page: _Page, mapping: Mapping, copy: Copy) -> None:
+    """If the copy bears the mark of an unanswered write, that write's payload is the base."""
+    attempt = (
+        page.attempts.get(copy.mark.attempt) if copy.mark and not copy.mark.inherited else None
+    )
+    if attempt is None or copy.fields is None:
+        return
+    set_base(mapping, attempt.after)
+    mapping.unanswered = False
+    attempt.state = SyncItem.State.DONE
+    attempt.evidence = attempt.evidence or "found its mark"
+    attempt.closed_at = run.clock()
+    attempt.save(update_fields=["state", "evidence", "closed_at"])
+
+
+def set_base(mapping: Mapping, fields: Fields | None) -> None:
+    """Move what both sides agreed on, keeping the remote tree as it is."""
+    remote = remote_tree(mapping)
+    mapping.base, mapping.base_hash = fields, fingerprint(fields)
+    mapping.remote = None if mapping.remote_hash == mapping.base_hash else remote
+
+
+def write_remote(run: Run, mapping: Mapping, copy: Copy) -> None:
+    """Let a mapping's remote tree be what the copy shows."""
+    fields = overlay(remote_tree(mapping), copy)
+    mapping.remote_hash = fingerprint(fields)
+    mapping.remote = None if mapping.remote_hash == mapping.base_hash else fields
+    mapping.remote_id = copy.remote_id
+    mapping.version = copy.version or mapping.version
+    mapping.ordinal = copy.ordinal or mapping.ordinal
+    mapping.seen_at = run.clock()
+    mapping.evidence = copy.evidence
+    mapping.attempts, mapping.next_attempt_at, mapping.last_error = 0, None, ""
+    if copy.fields is not None:
+        mapping.parent, mapping.slot = copy.parent or mapping.parent, copy.slot or mapping.slot
+        mapping.facts, mapping.raw = dict(copy.facts), copy.raw
+        mapping.obstacle = copy.obstacle
+
+
+def _save(run: Run, page: _Page) -> None:
+    save_mappings(page.touched)
+    _insert(run, list(page.fresh.values()))
+    dead = [m.remote_id for m in page.touched if not m.remote_hash and m.remote_id]
+    if dead:
+        drop_occurrences(run, dead)
+
+
+def drop_occurrences(run: Run, series: Sequence[str]) -> None:
+    """A series that is gone took its exceptions along, whether or not a listing says so."""
+    orphans = Mapping.objects.filter(collection=run.collection, parent__in=series)
+    orphans.exclude(remote_hash="").update(
+        remote_hash="", remote=None, evidence="its series was deleted", seen_at=run.clock()
+    )
+
+
+_FRESH = (
+    "id",
+    "collection",
+    "item",
+    "predecessor",
+    "synced_revision",
+    *_COLUMNS,
+)
+
+
+def _insert(run: Run, copies: Sequence[Copy]) -> None:
+    """Insert mappings for copies that were never seen before."""
+    now = run.clock()
+    bulk.insert(Mapping, _FRESH, (_fresh_row(run, copy, now) for copy in copies))
+    if copies:
+        run.count("seen_first", len(copies))
+
+
+def _fresh_row(run: Run, copy: Copy, now: Any) -> tuple[Any, ...]:
+    values: Map[str, Any] = {
+        "id": time_ordered_uuid(),
+        "collection": run.collection.pk,
+        "item": None,
+        "predecessor": "",
+        "synced_revision": 0,
+        "version": copy.version,
+        "ordinal": copy.ordinal,
+        "parent": copy.parent,
+        "slot": copy.slot,
+        "base": None,
+        "base_hash": "",
+        "remote": bulk.dumps(copy.fields),
+        "remote_hash": fingerprint(copy.fields),
+        "facts": bulk.dumps(copy.facts),
+        "raw": bulk.dumps(copy.raw),
+        "obstacle": copy.obstacle,
+        "evidence": "",
+        "unanswered": False,
+        "seen_at": now,
+        "remote_id": copy.remote_id,
+        "attempts": 0,
+        "next_attempt_at": None,
+        "last_error": "",
+    }
+    return tuple(values[name] for name in _FRESH)
+
+
+def _close_unanswered(run: Run, intent: SyncItem) -> None:
+    """Close an intent that a read by id has looked after, unless its mark was found.
+
+    A deletion is proven by a tombstone. Anything else is lost: it may still arrive, from a worker
+    that was asleep, so its mark is recognised for ever; until then the mapping remembers the doubt.
+    """
+    intent.refresh_from_db()
+    if intent.state != SyncItem.State.INTENDED:
+        return
+    mapping = intent.mapping
+    deleted = intent.action == "delete" and mapping is not None and not mapping.remote_hash
+    intent.state = SyncItem.State.DONE if deleted else SyncItem.State.LOST
+    intent.closed_at = run.clock()
+    intent.save(update_fields=["state", "closed_at"])
+    if mapping is not None and not deleted:
+        Mapping.objects.filter(pk=mapping.pk).update(unanswered=True)
+
+
+def _save_cursor(run: Run, batch: Batch) -> None:
+    collection = run.collection
+    collection.cursor, collection.cursor_shape = batch.cursor or "", shape_of(run)
+    changed = ["cursor", "cursor_shape"]
+    if batch.complete:
+        collection.listed_at = run.clock()
+        run.operation.complete_listing = True
+        changed.append("listed_at")
+    collection.save_fields(changed)

@@ -1,0 +1,197 @@
+"""A calendar service inside the test process that keeps the port's contract, and can break it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from sync.core.events import EMPTY
+from sync.core.marks import Marker
+from sync.core.provider import Copy, Outcome, Page, Refusal, Remedy, Traits, Write, WriteKind
+from sync.core.records import Fields
+
+KEY = b"a key for tests"
+
+
+@dataclass(slots=True)
+class Stored:
+    """One event as the service holds it; `fields` is None once it is deleted."""
+
+    remote_id: str
+    fields: dict[str, Any] | None
+    version: int
+    changed_at: datetime
+    mark: str = ""
+    parent: str = ""
+    slot: str = ""
+
+
+@dataclass(slots=True)
+class RemoteCalendar:
+    """What the service holds: every event ever, in the order of its last change, and who wrote what."""
+
+    clock: Callable[[], datetime]
+    name: str = "calendar@example.com"
+    events: dict[str, Stored] = field(default_factory=dict)
+    history: list[Stored] = field(default_factory=list)
+    writes: list[tuple[str, str]] = field(default_factory=list)
+    dead_before: int = 0
+
+    @property
+    def tick(self) -> int:
+        """The number of changes so far."""
+        return len(self.history)
+
+    def put(self, stored: Stored) -> Stored:
+        """Store a new version of an event."""
+        stored.version = self.tick + 1
+        stored.changed_at = self.clock() + timedelta(milliseconds=self.tick)
+        self.events[stored.remote_id] = stored
+        self.history.append(deepcopy(stored))
+        return stored
+
+    def add(self, remote_id: str, **fields: Any) -> Stored:
+        """A person makes an event."""
+        parent, slot = fields.pop("parent", ""), fields.pop("slot", "")
+        content = deepcopy(dict(EMPTY)) | {"start": at(9), "end": at(10)} | fields
+        return self.put(Stored(remote_id, content, 0, self.clock(), parent=parent, slot=slot))
+
+    def edit(self, remote_id: str, **fields: Any) -> Stored:
+        """A person changes an event."""
+        stored = deepcopy(self.events[remote_id])
+        assert stored.fields is not None
+        stored.fields |= fields
+        return self.put(stored)
+
+    def delete(self, remote_id: str) -> Stored:
+        """A person deletes an event, with its exceptions."""
+        for other in list(self.events.values()):
+            if other.parent == remote_id and other.fields is not None:
+                gone = deepcopy(other)
+                gone.fields = None
+                self.put(gone)
+        stored = deepcopy(self.events[remote_id])
+        stored.fields = None
+        return self.put(stored)
+
+    def alive(self) -> dict[str, dict[str, Any]]:
+        """The events that are there, by id."""
+        return {k: s.fields for k, s in self.events.items() if s.fields is not None}
+
+    def titles(self) -> list[str]:
+        """The titles of the events that are there, sorted."""
+        return sorted(fields["title"] for fields in self.alive().values())
+
+
+def at(hour: int, day: int = 5) -> dict[str, str]:
+    """A moment in May 2026, as canonical fields hold it."""
+    return {"at": f"2026-05-{day:02}T{hour:02}:00:00Z", "zone": "Europe/Berlin"}
+
+
+@dataclass(slots=True)
+class RemoteProvider:
+    """The port to a `RemoteCalendar`. `fault` is asked before and after every call."""
+
+    calendar: RemoteCalendar
+    traits: Traits = Traits(conditional=True, client_ids=True, batch=5)
+    shape: str = "test"
+    calls: int = 0
+    page: int = 3
+    lag: int = 0
+    hidden: frozenset[str] = frozenset()
+    fault: Callable[[str, str], None] = lambda call, moment: None
+
+    @property
+    def marker(self) -> Marker:
+        """Signs and reads the marks of this calendar."""
+        return Marker([KEY], self.calendar.name)
+
+    def changes(self, cursor: str) -> Iterator[Page]:
+        self._call("list", "before")
+        if cursor and int(cursor) < self.calendar.dead_before:
+            raise Refusal(Remedy.RESYNC, call="list", status=410, reason="fullSyncRequired")
+        upto = max(self.calendar.tick - self.lag, int(cursor or 0))
+        latest = {s.remote_id: s for s in self.calendar.history[int(cursor or 0) : upto]}
+        shown = [s for s in latest.values() if cursor or s.fields is not None]
+        shown = [s for s in shown if cursor or s.remote_id not in self.hidden]
+        pages = [shown[i : i + self.page] for i in range(0, len(shown), self.page)] or [[]]
+        for number, stored in enumerate(pages):
+            self._call("page", "before")
+            last = number == len(pages) - 1
+            yield Page([self._copy(s, listed=True) for s in stored], str(upto) if last else None)
+
+    def read(self, remote_id: str) -> Copy:
+        self._call("read", "before")
+        stored = self.calendar.events.get(remote_id)
+        copy = self._copy(stored) if stored else Copy(remote_id, evidence="read: 404")
+        self._call("read", "after")
+        return copy
+
+    def write(self, writes: Sequence[Write]) -> Iterator[Outcome]:
+        for write in writes:
+            try:
+                self._call("write", "before")
+                copy = self._carry_out(write)
+                self._call("write", "after")
+                yield Outcome(write, copy=copy)
+            except Refusal as refusal:
+                yield Outcome(write, refusal=refusal)
+
+    def name(self, *parts: str) -> str:
+        return sha256("|".join(parts).encode()).hexdigest()[:20]
+
+    def normalise(self, fields: Fields) -> Fields:
+        return dict(fields)
+
+    def covers(self, fields: Fields) -> bool:
+        return True
+
+    def marked(self) -> Iterator[Copy]:
+        self._call("list", "before")
+        for stored in list(self.calendar.events.values()):
+            copy = self._copy(stored)
+            if copy.fields is not None and copy.mark and copy.mark.rule:
+                yield copy
+
+    def _call(self, call: str, moment: str) -> None:
+        self.calls += moment == "before" and call != "list"
+        self.fault(call, moment)
+
+    def _copy(self, stored: Stored, listed: bool = False) -> Copy:
+        mark = self.marker.read(stored.mark, stored.remote_id, stored.parent)
+        return Copy(
+            stored.remote_id,
+            version=str(stored.version),
+            fields=deepcopy(stored.fields),
+            ordinal=stored.changed_at.isoformat(),
+            parent=stored.parent,
+            slot=stored.slot,
+            mark=mark,
+            evidence="" if stored.fields is not None else "tombstone" if listed else "read: gone",
+            raw={"id": stored.remote_id},
+        )
+
+    def _carry_out(self, write: Write) -> Copy:
+        remote_id = write.remote_id or f"{write.parent}_{write.slot}"
+        there = self.calendar.events.get(remote_id)
+        if write.kind is WriteKind.CREATE and there and write.remote_id:
+            raise Refusal(Remedy.ADOPT, call="insert", status=409, reason="duplicate")
+        if write.kind is not WriteKind.CREATE:
+            self._check(write, there)
+        self.calendar.writes.append((write.kind, remote_id))
+        if write.kind is WriteKind.DELETE:
+            return self._copy(self.calendar.delete(remote_id))
+        mark = self.marker.sign(remote_id, attempt=write.attempt, rule=write.rule)
+        old = there.fields if there and there.fields and write.kind is WriteKind.UPDATE else {}
+        sent = {k: v for k, v in write.fields.items() if not old or k in write.changed}
+        fields = deepcopy({**dict(EMPTY), **old, **sent})
+        stored = Stored(remote_id, fields, 0, self.calendar.clock(), mark, write.parent, write.slot)
+        return self._copy(self.calendar.put(stored))
+
+    def _check(self, write: Write, there: Stored | None) -> None:
+        if there is None or there.fields is None:
+            raise Refusal(Remedy.GONE, call=write.kind, status=410, reason="deleted")
+        if self.traits.conditional and str(there.version) != write.version:
+            raise Refusal(Remedy.REREAD, call=write.kind, status=412, reason="conditionNotMet")
