@@ -21,6 +21,7 @@ LIMITS = Limits()
         (6, 12, True),  # more than 5, more than 10 %
         (10, 100, False),
         (11, 100, True),
+        (11, 109, True),
         (50, 1000, False),
         (51, 1000, True),  # more than 50, however many there are
     ],

@@ -135,3 +135,8 @@ def test_a_partial_copy_changes_only_what_it_shows():
 def test_a_deletion_is_followed_though_the_copy_never_showed_every_field():
     here = State({"x": 1}, {"x": 1, "title": ""}, None)
     assert reconcile(here, TWO_WAY).on_local is Action.DELETE
+
+
+def test_a_field_that_neither_side_shows_any_more_is_no_edit():
+    here = State({"x": 1, "colour": "7"}, None, {"x": 1})
+    assert reconcile(here, TWO_WAY).on_remote is Action.DELETE
