@@ -51,7 +51,7 @@ def _apply_chunk(run: Run, chunk: Sequence[Change]) -> None:
     pairs = list(_still_due(run, chunk))
     for change, case in pairs:
         if change.action is Action.CONFLICT:
-            journal.open_conflict(run, case)
+            journal.open_conflict(run, change, case)
     deeds = _with_items(run, [p for p in pairs if p[0].action is not Action.CONFLICT])
     for deed in deeds:
         journal.keep_losses(run, deed.case)

@@ -144,8 +144,9 @@ def keep_losses(run: Run, case: Case) -> None:
     run.count("conflicts.automatic")
 
 
-def open_conflict(run: Run, case: Case) -> None:
+def open_conflict(run: Run, change: Change, case: Case) -> None:
     """Put a clash before a person; one about an earlier state of the same record becomes moot."""
+    write_held(run, [change], ["waits for a person's ruling"])
     Conflict.objects.filter(
         mapping=case.mapping, outcome__in=[Conflict.Outcome.OPEN, Conflict.Outcome.RULED]
     ).update(outcome=Conflict.Outcome.MOOT, closed_at=run.clock())
