@@ -7,7 +7,7 @@ import binascii
 from pathlib import Path
 from typing import Any
 
-from integrations.sandbox import batch, control, oauth, seeds
+from integrations.sandbox import batch, consent, control, idtoken, oauth, person, seeds
 from integrations.sandbox.api import Api
 from integrations.sandbox.channels import Courier
 from integrations.sandbox.errors import ApiError, OAuthError
@@ -15,6 +15,8 @@ from integrations.sandbox.faults import Asked, Faults
 from integrations.sandbox.journal import Journal
 from integrations.sandbox.messages import Request, Response, error_response, json_response
 from integrations.sandbox.world import World
+
+_USERINFO = {"/oauth2/v2/userinfo": "v2", "/oauth2/v3/userinfo": "v3", "/v1/userinfo": "v3"}
 
 
 class App:
@@ -30,6 +32,14 @@ class App:
         self.courier = Courier(self.world)
         self.api = Api(self.world, self.faults, self.journal, self.courier)
         self.settle()
+
+    def reset(self, seed: str) -> None:
+        """Forget everything and plant a seed; raise UnknownSeed before anything is lost."""
+        seeds.check(seed)
+        self.world.store.clear()
+        self.world.clock.offset = 0
+        seeds.plant(self.world, seed)
+        self.seed = seed
 
     def settle(self) -> None:
         """Send what channels should hear and write everything down."""
@@ -55,8 +65,18 @@ class App:
             return self._token(request)
         if path == "/revoke" and request.method == "POST":
             return self._revoke(request)
-        if path in ("/oauth2/v2/userinfo", "/oauth2/v3/userinfo", "/v1/userinfo"):
-            return self._userinfo(request)
+        if path == consent.PATH:
+            with self.world.lock:
+                response = consent.answer(self.world, request)
+                self.world.store.commit()
+            return response
+        if path in _USERINFO:
+            return self._userinfo(request, _USERINFO[path])
+        if path == "/oauth2/v3/certs":
+            with self.world.lock:
+                return json_response(idtoken.certificates(self.world))
+        if path == "/" or path.startswith("/person/"):
+            return person.answer(self, request)
         return error_response(ApiError(404, "notFound", "Not Found"))
 
     def _batch(self, request: Request) -> Response:
@@ -73,13 +93,19 @@ class App:
 
     def _token(self, request: Request) -> Response:
         with self.world.lock:
+            hit = self.faults.pick(Asked("oauth.token", "POST", request.path, "", "", 1, False))
             try:
+                if "oauth_error" in hit:
+                    raise _oauth_error(hit["oauth_error"])
                 value = oauth.token(self.world, request.form(), _basic(request))
             except OAuthError as error:
                 return json_response(error.body(), error.status)
             finally:
                 self.world.store.commit()
-        return json_response(value, **{"Cache-Control": "no-store"})
+        lost = "lost_answer" in hit
+        return (
+            Response(lost=True) if lost else json_response(value, **{"Cache-Control": "no-store"})
+        )
 
     def _revoke(self, request: Request) -> Response:
         text = request.query().text("token") or request.form().get("token", "")
@@ -91,12 +117,16 @@ class App:
             self.world.store.commit()
         return json_response({})
 
-    def _userinfo(self, request: Request) -> Response:
+    def _userinfo(self, request: Request, version: str) -> Response:
         try:
-            row: dict[str, Any] = oauth.bearer(self.world, request.headers)
+            row = oauth.bearer(self.world, request.headers)
+            return json_response(oauth.userinfo(self.world, row, version))
         except ApiError as error:
             return error_response(error)
-        return json_response(oauth.userinfo(self.world, row["account"]))
+
+
+def _oauth_error(rule: dict[str, Any]) -> OAuthError:
+    return OAuthError(rule["status"], rule["error"], rule["description"], rule["subtype"])
 
 
 def _basic(request: Request) -> tuple[str, str] | None:

@@ -138,6 +138,12 @@ class Courier:
         channel = self._world.store["channel"][channel_id]
         self._queue.put(_message(channel, state))
 
+    def send(self, message: Message) -> None:
+        """Queue a message that no channel asked for."""
+        if urlsplit(message.address).hostname not in _LOOPBACK:
+            raise invalid("Only loopback addresses.", "address")
+        self._queue.put(message)
+
     def flush(self, *, drop: bool = False, repeat: bool = False) -> None:
         """Queue a message for every live channel on what changed since the last flush."""
         changed, self._changed = self._changed, set()

@@ -33,6 +33,12 @@ KINDS: dict[str, dict[str, Any]] = {
         "applied": False,
     },
     "conflict": {},  # 409 for an item inside a batch
+    "oauth_error": {  # the token endpoint's own family; match it with operation oauth.token
+        "status": 400,
+        "error": "invalid_grant",
+        "description": "Token has been expired or revoked.",
+        "subtype": "",
+    },
     # broken answers
     "truncated_json": {},
     "html": {"status": 200},

@@ -33,6 +33,10 @@ class Request:
         fields = parse_qs(self.body.decode("utf-8", "replace"), keep_blank_values=True)
         return {name: values[-1] for name, values in fields.items()}
 
+    def form_values(self, name: str) -> list[str]:
+        """Return every value of a repeated form field."""
+        return parse_qs(self.body.decode("utf-8", "replace")).get(name, [])
+
     def json(self) -> dict[str, Any]:
         """Return a JSON object; raise the API's 400 for anything else. No body is `{}`."""
         try:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from integrations.sandbox.errors import ApiError, OAuthError
+from integrations.sandbox.idtoken import id_token
 from integrations.sandbox.world import World
 
 CLIENT_ID = "sandbox-client.apps.example.com"
@@ -129,12 +130,15 @@ def _access(world: World, account: str, client: str, scopes: list[str]) -> dict[
     text = f"ya29.{secrets.token_urlsafe(48)}"
     row = {"account": account, "client": client, "scopes": scopes}
     world.store.put("access", text, row | {"expires": _now(world) + seconds})
-    return {
+    answer = {
         "access_token": text,
         "expires_in": seconds,
         "scope": " ".join(scopes),
         "token_type": "Bearer",
     }
+    if "openid" in scopes:
+        answer["id_token"] = id_token(world, world.store["account"][account], client)
+    return answer
 
 
 def _forget_expired(world: World) -> None:
@@ -209,7 +213,16 @@ def revoke_grant(world: World, account: str, client: str = "") -> None:
             world.store.drop("grant", key)
 
 
-def userinfo(world: World, account: str) -> dict[str, Any]:
-    """Return who signed in, with the field names of both versions of the endpoint."""
-    person = world.store["account"][account]
-    return {"email": account, "name": person["name"], "id": person["sub"], "sub": person["sub"]}
+def userinfo(world: World, row: dict[str, Any], version: str) -> dict[str, Any]:
+    """Return who signed in, in the field names of version `v2` or `v3` of the endpoint."""
+    granted = {scope.rsplit("/", 1)[-1] for scope in row["scopes"]}
+    if not granted & {"openid", "email", "profile", "userinfo.email", "userinfo.profile"}:
+        raise ApiError(401, "authError", "The token carries no scope for the user's identity.")
+    person = world.store["account"][row["account"]]
+    names = ("id", "verified_email") if version == "v2" else ("sub", "email_verified")
+    body = {names[0]: person["sub"]}
+    if granted & {"email", "userinfo.email"}:
+        body |= {"email": person["email"], names[1]: True}
+    if granted & {"profile", "userinfo.profile"}:
+        body["name"] = person["name"]
+    return body

@@ -48,6 +48,10 @@ class World:
         """Return an option's value."""
         return self.store["meta"].get("options", {}).get(name, OPTIONS[name])
 
+    def options(self) -> dict[str, Any]:
+        """Return every option's value."""
+        return {name: self.option(name) for name in OPTIONS}
+
     def set_options(self, values: dict[str, Any]) -> None:
         """Change options; raise a 400 that names the valid ones for an unknown name."""
         for name, value in values.items():
