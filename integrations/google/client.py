@@ -45,21 +45,18 @@ def _resource(api: str, version: str, root: str, name: str) -> Any:
     return getattr(_service(api, version, root), name)()
 
 
-class Calendar:
-    """The Calendar API in one account's name, every refusal as the port's `Refusal`.
+class Api:
+    """One of Google's APIs in one account's name, every refusal as the port's `Refusal`.
 
     `calls` counts calls as the quota does: each part of a batch is one.
     """
 
-    service: Final = "calendar"
+    service: str
 
     def __init__(self, http: HttpLike, *, root: str = "", sleep: Sleep = time.sleep) -> None:
         """Take the root of all Google APIs, with a slash at its end; "" is Google's own."""
         self.http = http
         self.root = root or GOOGLE
-        self.events = _resource("calendar", "v3", root, "events")
-        self.calendar_list = _resource("calendar", "v3", root, "calendarList")
-        self.batch_uri = urljoin(self.root, "batch/calendar/v3")
         self.sleep = sleep
         self.calls = 0
 
@@ -121,3 +118,26 @@ class Calendar:
             reason=error.reason,
             certain=error.certain,
         )
+
+
+class Calendar(Api):
+    """The Calendar API, version 3."""
+
+    service = "calendar"
+
+    def __init__(self, http: HttpLike, *, root: str = "", sleep: Sleep = time.sleep) -> None:
+        """Take the same as `Api`, and the resources that are kept."""
+        super().__init__(http, root=root, sleep=sleep)
+        self.events = _resource("calendar", "v3", root, "events")
+        self.calendar_list = _resource("calendar", "v3", root, "calendarList")
+        self.batch_uri = urljoin(self.root, "batch/calendar/v3")
+
+
+class Identity(Api):
+    """The part of the OAuth2 API that tells who gave a grant."""
+
+    service = "oauth2"
+
+    def userinfo(self) -> dict[str, Any]:
+        """Return the person's `id` (the OpenID `sub`) and, if allowed, `email`."""
+        return self.read("userinfo", _resource("oauth2", "v2", self.root, "userinfo").get())

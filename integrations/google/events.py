@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sync.core.marks import Marker
+from sync.core.marks import Mark, Marker
 from sync.core.provider import Copy, Unreadable
 from sync.core.records import Fields
 
@@ -71,7 +71,7 @@ def copy_of(raw: Raw, *, marker: Marker, role: str, evidence: str) -> Copy:
     parent = raw.get("recurringEventId", "") if role != _BUSY_ONLY else ""
     slot = slot_of(raw["originalStartTime"]) if parent and "originalStartTime" in raw else ""
     if raw.get("status") == "cancelled":
-        return _cancelled(raw, parent, slot, evidence)
+        return _cancelled(raw, parent, slot, _mark_of(raw, parent, marker), evidence)
     partial = _hidden(raw, role)
     return Copy(
         remote_id=raw["id"],
@@ -80,7 +80,7 @@ def copy_of(raw: Raw, *, marker: Marker, role: str, evidence: str) -> Copy:
         ordinal=raw.get("updated", ""),
         parent=parent,
         slot=slot,
-        mark=marker.read(mark_text(raw), raw["id"], parent) if mark_text(raw) else None,
+        mark=_mark_of(raw, parent, marker),
         partial=partial or raw.get("attendeesOmitted", False),
         obstacle=_obstacle(raw, role, partial),
         facts=_facts_of(raw),
@@ -88,7 +88,7 @@ def copy_of(raw: Raw, *, marker: Marker, role: str, evidence: str) -> Copy:
     )
 
 
-def _cancelled(raw: Raw, parent: str, slot: str, evidence: str) -> Copy:
+def _cancelled(raw: Raw, parent: str, slot: str, mark: Mark | None, evidence: str) -> Copy:
     """Read a cancelled item: an occurrence that does not take place, or a deleted event.
 
     Of the first only id, series and original start are promised, of the second only the id.
@@ -101,17 +101,17 @@ def _cancelled(raw: Raw, parent: str, slot: str, evidence: str) -> Copy:
         ordinal=raw.get("updated", ""),
         parent=parent,
         slot=slot,
+        mark=mark,
         partial=occurrence,
         evidence="" if occurrence else evidence,
         raw=raw,
     )
 
 
-def mark_text(raw: Raw) -> str:
-    """Return the text in our mark's place, "" if there is none."""
+def _mark_of(raw: Raw, parent: str, marker: Marker) -> Mark | None:
     properties = raw.get("extendedProperties")
-    text = properties.get("private", {}).get(MARK_KEY, "") if properties else ""
-    return str(text)
+    text = properties.get("private", {}).get(MARK_KEY) if properties else None
+    return marker.read(text, raw["id"], parent) if text else None
 
 
 def _hidden(raw: Raw, role: str) -> bool:

@@ -20,7 +20,7 @@ from integrations.google.events import (
 )
 from integrations.google.normal import normalise
 from integrations.google.sending import Answer, send
-from integrations.google.writing import Call, Occupied, Preparer
+from integrations.google.writing import Call, Preparer
 from sync.core.marks import Marker
 from sync.core.provider import (
     Copy,
@@ -147,16 +147,9 @@ class GoogleCalendar:
                 try:
                     calls.append(self._preparer.prepare(write))
                 except Refusal as error:
-                    yield self._unprepared(write, error)
+                    yield Outcome(write, refusal=error)
             for call, answer in zip(calls, send(self._calendar, calls), strict=True):
                 yield self._outcome(call, answer)
-
-    def _unprepared(self, write: Write, error: Refusal) -> Outcome:
-        """Return why a write was not sent; with the copy in its way, if there is one."""
-        if isinstance(error, Occupied):
-            copy = self._copy("events.instances", error.raw, evidence="read: cancelled")
-            return Outcome(write, copy=copy, refusal=error)
-        return Outcome(write, refusal=error)
 
     def _outcome(self, call: Call, answer: Answer) -> Outcome:
         try:

@@ -64,7 +64,9 @@ class Preparer:
     def _create(self, write: Write) -> Call:
         event_type = write.fields.get("event_type") or "default"
         if event_type != "default":
-            raise _parked("events.insert", f"events of type {event_type} are not created")
+            raise _refused(
+                Remedy.PARK, "events.insert", f"events of type {event_type} are not created"
+            )
         body = self._marked(new_body(write.fields), write, write.remote_id)
         request = self._calendar.events.insert(
             body={**body, "id": write.remote_id}, **self._parameters(body)
@@ -73,12 +75,14 @@ class Preparer:
 
     def _update(self, write: Write) -> Call:
         if unwritable := write.changed - WRITABLE:
-            raise _parked("events.patch", f"cannot be changed: {', '.join(sorted(unwritable))}")
+            raise _refused(
+                Remedy.PARK, "events.patch", f"cannot be changed: {', '.join(sorted(unwritable))}"
+            )
         current: Raw = {}
         if _must_look(write):
             current = self.get(write.remote_id)
             if current.get("etag") != write.version:
-                raise Refusal(Remedy.REREAD, call="calendar.events.patch", reason="etag has moved")
+                raise _refused(Remedy.REREAD, "events.patch", "the version has moved")
             _check_ownership(write, current)
         body = patch_body(write.fields, write.changed, current)
         return self._patch(write, body, write.remote_id, write.version)
@@ -92,16 +96,18 @@ class Preparer:
     def _create_exception(self, write: Write) -> Call:
         """Change one occurrence of a series: its name is the service's, so it is looked up.
 
-        Raises `Occupied` if that occurrence was changed already: by somebody, or by an earlier
-        attempt of ours whose answer was lost.
+        Raises ADOPT if that occurrence was changed already, by somebody or by an earlier attempt
+        of ours whose answer was lost; the next delta shows it.
         """
         occurrence = self._occurrence(write.parent, write.slot)
         if not _as_in_the_series(occurrence, self.get(write.parent)):
-            raise Occupied(occurrence)
+            raise _refused(Remedy.ADOPT, "events.patch", "the occurrence was changed before")
         stands = fields_of(occurrence)
         changed = {n for n in write.fields if write.fields[n] != stands.get(n)} - {"recurrence"}
         if unwritable := changed - WRITABLE:
-            raise _parked("events.patch", f"cannot be changed: {', '.join(sorted(unwritable))}")
+            raise _refused(
+                Remedy.PARK, "events.patch", f"cannot be changed: {', '.join(sorted(unwritable))}"
+            )
         body = patch_body(write.fields, changed, occurrence)
         return self._patch(write, body, occurrence["id"], occurrence.get("etag", ""))
 
@@ -127,7 +133,7 @@ class Preparer:
                 if "originalStartTime" in raw and slot_of(raw["originalStartTime"]) == slot:
                     found: Raw = raw
                     return found
-        raise _parked("events.instances", "the series has no such occurrence")
+        raise _refused(Remedy.PARK, "events.instances", "the series has no such occurrence")
 
     def get(self, event_id: str) -> Raw:
         """Read one event as Google has it."""
@@ -157,14 +163,6 @@ class Preparer:
         return query
 
 
-class Occupied(Refusal):
-    """The occurrence that a write wanted to change first has been changed already."""
-
-    def __init__(self, raw: Raw) -> None:
-        super().__init__(Remedy.ADOPT, call="calendar.events.patch", reason="occurrence changed")
-        self.raw = raw
-
-
 def _must_look(write: Write) -> bool:
     """Say whether an update needs the event as it stands: to merge a part, or to see its owner."""
     invited = any(guest.get("self") for guest in write.fields.get("attendees") or ())
@@ -187,7 +185,9 @@ def _check_ownership(write: Write, current: Raw) -> None:
     if (write.fields.get("metadata") or {}).get("shared") == before.get("shared"):
         shared -= {"metadata"}
     if shared:
-        raise _parked("events.patch", f"belongs to the organiser: {', '.join(sorted(shared))}")
+        raise _refused(
+            Remedy.PARK, "events.patch", f"belongs to the organiser: {', '.join(sorted(shared))}"
+        )
 
 
 def _but_own_response(guests: Sequence[Mapping[str, Any]] | None) -> list[Mapping[str, Any]]:
@@ -216,10 +216,10 @@ def _length(fields: Fields) -> timedelta:
 def _conditional(request: HttpRequest, call: str, version: str) -> HttpRequest:
     """Make a request hold only for the version seen last; without one, the copy is read first."""
     if not version:
-        raise Refusal(Remedy.REREAD, call=f"calendar.{call}", reason="no version known")
+        raise _refused(Remedy.REREAD, call, "no version known")
     request.headers["If-Match"] = version
     return request
 
 
-def _parked(call: str, reason: str) -> Refusal:
-    return Refusal(Remedy.PARK, call=f"calendar.{call}", reason=reason)
+def _refused(remedy: Remedy, call: str, reason: str) -> Refusal:
+    return Refusal(remedy, call=f"calendar.{call}", reason=reason)
