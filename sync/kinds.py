@@ -58,9 +58,12 @@ class DetailKind(Protocol):
     def update(self, rows: Iterable[Incoming]) -> None:
         """Write new content into the detail rows of known items."""
 
+    def labels(self, item_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
+        """Return what a person knows the items by; for eyes that may see it, never for logs."""
+
 
 class EventKind:
-    """Calendar events."""
+    """Calendar events; a person knows one by its title."""
 
     empty: Fields = EMPTY
 
@@ -86,6 +89,10 @@ class EventKind:
     def update(self, rows: Iterable[Incoming]) -> None:
         """Write new content into the detail rows of known events."""
         bulk.update(Event, _ALL, ((*_values(row), row.item_id) for row in rows))
+
+    def labels(self, item_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
+        """Return the titles of events."""
+        return dict(Event.objects.filter(pk__in=list(item_ids)).values_list("item_id", "title"))
 
 
 _FACTS = ("uid", "sequence", "organizer", "link")

@@ -1,0 +1,152 @@
+"""Plans and reports as people read them: lines for a terminal or a mail from cron, and JSON."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sync.kinds import KINDS
+from sync.models import SyncItem
+from sync.planning import Change
+from sync.services import MOST_TITLES, Report
+
+# How many changes of one collection are printed in full; JSON always holds all of them.
+MOST_LINES = 200
+
+_VERBS = {
+    ("local", "create"): "take in",
+    ("local", "update"): "update here",
+    ("local", "delete"): "delete here",
+    ("local", "settle"): "agree",
+    ("local", "forget"): "forget",
+    ("local", "conflict"): "ask a person",
+    ("remote", "create"): "create there",
+    ("remote", "update"): "update there",
+    ("remote", "delete"): "delete there",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One change as it is shown: where, what, to which record, why, and how it stands."""
+
+    side: str
+    action: str
+    record: str
+    reason: str
+    fields: tuple[str, ...] = ()
+    state: str = "planned"
+    error: str = ""
+    title: str = ""
+
+    @property
+    def verb(self) -> str:
+        """What is done, in two words."""
+        return _VERBS.get((self.side, self.action), f"{self.side} {self.action}")
+
+
+def planned_lines(report: Report) -> list[Line]:
+    """Return the lines of a preview, what would be held at the end."""
+    lines = [_planned(change, "planned") for plan in report.plans for change in plan.changes]
+    return lines + [_planned(change, "held") for plan in report.plans for change in plan.held]
+
+
+def _planned(change: Change, state: str) -> Line:
+    return Line(change.side, change.action, record_of(change), change.reason, change.fields, state)
+
+
+def record_of(change: Change | SyncItem) -> str:
+    """Name the record a change is about, the same way before and after it was carried out."""
+    if isinstance(change, SyncItem):
+        return str(change.item_id or change.remote_id)
+    return str(change.item_id or change.key)
+
+
+def done_lines(report: Report) -> list[Line]:
+    """Return the lines of what a run did, from its journal."""
+    if report.operation is None:
+        return []
+    items = report.operation.items.order_by("created_at", "id")
+    return [
+        Line(i.side, i.action, record_of(i), i.reason, tuple(i.fields), i.state, i.error)
+        for i in items
+    ]
+
+
+def with_titles(report: Report, lines: Sequence[Line]) -> list[Line]:
+    """Add the titles of the records, for a person who asked to see them."""
+    ids = [uuid.UUID(line.record) for line in lines[:MOST_TITLES] if _is_uuid(line.record)]
+    titles = KINDS[report.collection.kind].labels(ids) | report.titles
+    known = {str(item_id): title for item_id, title in titles.items()}
+    return [replace(line, title=known.get(line.record, "")) for line in lines]
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def as_json(report: Report, lines: Iterable[Line]) -> dict[str, Any]:
+    """Return one collection's report as plain data."""
+    collection = report.collection
+    return {
+        "collection": str(collection.pk),
+        "name": collection.name,
+        "account": str(collection.account),
+        "state": report.state,
+        "operation": str(report.operation.pk) if report.operation else None,
+        "counts": report.counts,
+        "holds": report.holds,
+        "error": report.error,
+        "changes": [{k: v for k, v in asdict(line).items() if v or k != "title"} for line in lines],
+    }
+
+
+def print_report(console: Console, report: Report, lines: Sequence[Line], *, verbose: bool) -> None:
+    """Print one collection's report: a headline, what is held, and with `verbose` every change."""
+    name = escape(f"{report.collection.name} ({report.collection.account.email})")
+    console.print(f"[bold]{name}[/bold]: {escape(headline(report, lines))}")
+    for hold in report.holds:
+        console.print(f"  held: {escape(hold)}", style="yellow")
+    if report.error:
+        console.print(f"  {escape(report.error)}", style="red")
+    if verbose and lines:
+        console.print(_table(lines[:MOST_LINES]))
+        if len(lines) > MOST_LINES:
+            console.print(f"  … and {len(lines) - MOST_LINES} more; --json lists them all")
+
+
+def headline(report: Report, lines: Sequence[Line]) -> str:
+    """Say in one line how a run or a preview ended."""
+    totals: dict[str, int] = {}
+    for line in lines:
+        totals[line.verb] = totals.get(line.verb, 0) + 1
+    what = ", ".join(f"{verb} {number}" for verb, number in totals.items()) or "nothing to do"
+    return f"{report.state.replace('_', ' ')}; {what}"
+
+
+def _table(lines: Sequence[Line]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("what", "record", "fields", "why", "state"):
+        table.add_column(heading, overflow="fold")
+    for line in lines:
+        record = escape(clean(line.title)) or line.record
+        fields = ", ".join(line.fields)
+        state = line.state if not line.error else f"{line.state}: {line.error}"
+        table.add_row(line.verb, record, fields, escape(line.reason), escape(state))
+    return table
+
+
+def clean(text: str) -> str:
+    """Return a text without control and direction characters: titles are other people's input."""
+    return "".join(c for c in text if c.isprintable() and c not in _DIRECTION)
+
+
+_DIRECTION = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
