@@ -10,7 +10,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from sync.kinds import KINDS
-from sync.models import SyncItem
 from sync.planning import Change
 from sync.services import MOST_TITLES, Report
 
@@ -18,15 +17,18 @@ from sync.services import MOST_TITLES, Report
 MOST_LINES = 200
 
 _VERBS = {
-    ("local", "create"): "take in",
-    ("local", "update"): "update here",
-    ("local", "delete"): "delete here",
-    ("local", "settle"): "agree",
-    ("local", "forget"): "forget",
-    ("local", "conflict"): "ask a person",
-    ("remote", "create"): "create there",
-    ("remote", "update"): "update there",
-    ("remote", "delete"): "delete there",
+    "local.create": "take in",
+    "local.update": "update here",
+    "local.delete": "delete here",
+    "local.settle": "agree",
+    "local.forget": "forget",
+    "local.conflict": "ask a person",
+    "conflicts.open": "ask a person",
+    "conflicts.automatic": "settle by strategy",
+    "remote.create": "create there",
+    "remote.update": "update there",
+    "remote.delete": "delete there",
+    "unreadable": "could not read",
 }
 
 
@@ -46,7 +48,8 @@ class Line:
     @property
     def verb(self) -> str:
         """What is done, in two words."""
-        return _VERBS.get((self.side, self.action), f"{self.side} {self.action}")
+        name = f"{self.side}.{self.action}"
+        return _VERBS.get(name, name)
 
 
 def planned_lines(report: Report) -> list[Line]:
@@ -59,21 +62,20 @@ def _planned(change: Change, state: str) -> Line:
     return Line(change.side, change.action, record_of(change), change.reason, change.fields, state)
 
 
-def record_of(change: Change | SyncItem) -> str:
-    """Name the record a change is about, the same way before and after it was carried out."""
-    if isinstance(change, SyncItem):
-        return str(change.item_id or change.remote_id)
-    return str(change.item_id or change.key)
+def record_of(item_id: uuid.UUID | None, remote_id: str) -> str:
+    """Name the record that a change is about, the same way before and after it is carried out."""
+    return str(item_id or remote_id)
 
 
 def done_lines(report: Report) -> list[Line]:
     """Return the lines of what a run did, from its journal."""
     if report.operation is None:
         return []
-    items = report.operation.items.order_by("created_at", "id")
+    columns = ("side", "action", "item_id", "remote_id", "reason", "fields", "state", "error")
+    rows = report.operation.items.order_by("created_at", "id").values_list(*columns)
     return [
-        Line(i.side, i.action, record_of(i), i.reason, tuple(i.fields), i.state, i.error)
-        for i in items
+        Line(side, action, record_of(item, remote_id), reason, tuple(fields), state, error)
+        for side, action, item, remote_id, reason, fields, state, error in rows.iterator()
     ]
 
 
@@ -112,7 +114,7 @@ def as_json(report: Report, lines: Iterable[Line]) -> dict[str, Any]:
 def print_report(console: Console, report: Report, lines: Sequence[Line], *, verbose: bool) -> None:
     """Print one collection's report: a headline, what is held, and with `verbose` every change."""
     name = escape(f"{report.collection.name} ({report.collection.account.email})")
-    console.print(f"[bold]{name}[/bold]: {escape(headline(report, lines))}")
+    console.print(f"[bold]{name}[/bold]: {escape(headline(report))}")
     for hold in report.holds:
         console.print(f"  held: {escape(hold)}", style="yellow")
     if report.error:
@@ -123,13 +125,11 @@ def print_report(console: Console, report: Report, lines: Sequence[Line], *, ver
             console.print(f"  … and {len(lines) - MOST_LINES} more; --json lists them all")
 
 
-def headline(report: Report, lines: Sequence[Line]) -> str:
+def headline(report: Report) -> str:
     """Say in one line how a run or a preview ended."""
-    totals: dict[str, int] = {}
-    for line in lines:
-        totals[line.verb] = totals.get(line.verb, 0) + 1
-    what = ", ".join(f"{verb} {number}" for verb, number in totals.items()) or "nothing to do"
-    return f"{report.state.replace('_', ' ')}; {what}"
+    named = {_VERBS.get(name): number for name, number in report.counts.items()}
+    what = ", ".join(f"{verb} {number}" for verb, number in named.items() if verb)
+    return f"{report.state.replace('_', ' ')}; {what or 'nothing to do'}"
 
 
 def _table(lines: Sequence[Line]) -> Table:

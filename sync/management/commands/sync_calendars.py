@@ -80,7 +80,8 @@ class Command(BaseCommand):
                 deadline=_deadline(options["timeout"]),
                 watch=_watch(progress),
             )
-        lines = [(r, rendering.done_lines(r)) for r in reports]
+        wanted = options["json"] or options["verbose"]
+        lines = [(r, rendering.done_lines(r) if wanted else []) for r in reports]
         self._show(lines, options, details=options["verbose"])
         return reports
 
