@@ -134,8 +134,8 @@ _ORDER = (
 )
 
 
-def _order(change: Change) -> tuple[int, bool]:
-    return _ORDER.index(change.action), change.occurrence
+def _order(change: Change) -> tuple[int, bool, str]:
+    return _ORDER.index(change.action), change.occurrence, change.key
 
 
 def moved(run: Run) -> list[uuid.UUID]:

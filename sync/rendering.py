@@ -9,9 +9,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sync.kinds import KINDS
+from sync.core.reconcile import Action
+from sync.core.records import Side
+from sync.models import SyncItem
 from sync.planning import Change
-from sync.services import MOST_TITLES, Report
+from sync.services import Report, titles_of
 
 # How many changes of one collection are printed in full; JSON always holds all of them.
 MOST_LINES = 200
@@ -34,7 +36,11 @@ _VERBS = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One change as it is shown: where, what, to which record, why, and how it stands."""
+    """One change as it is shown: where, what, to which record, why, and how it stands.
+
+    A plan and the run that carries it out name a record alike: what is taken in by its remote id,
+    anything else by its item's id.
+    """
 
     side: str
     action: str
@@ -43,6 +49,7 @@ class Line:
     fields: tuple[str, ...] = ()
     state: str = "planned"
     error: str = ""
+    mapping: uuid.UUID | None = None
     title: str = ""
 
     @property
@@ -50,6 +57,11 @@ class Line:
         """What is done, in two words."""
         name = f"{self.side}.{self.action}"
         return _VERBS.get(name, name)
+
+    def public(self) -> dict[str, Any]:
+        """Return the line as plain data; a title only if somebody asked for it."""
+        hidden = {"mapping"} if self.title else {"mapping", "title"}
+        return {name: value for name, value in asdict(self).items() if name not in hidden}
 
 
 def planned_lines(report: Report) -> list[Line]:
@@ -59,40 +71,52 @@ def planned_lines(report: Report) -> list[Line]:
 
 
 def _planned(change: Change, state: str) -> Line:
-    return Line(change.side, change.action, record_of(change), change.reason, change.fields, state)
+    record = _record(change.side, change.action, change.item_id, change.key)
+    return Line(
+        change.side,
+        change.action,
+        record,
+        change.reason,
+        change.fields,
+        "held" if change.action is Action.CONFLICT else state,
+        mapping=change.mapping_id,
+    )
 
 
-def record_of(item_id: uuid.UUID | None, remote_id: str) -> str:
-    """Name the record that a change is about, the same way before and after it is carried out."""
-    return str(item_id or remote_id)
+def _record(side: str, action: str, item_id: uuid.UUID | None, remote_id: str) -> str:
+    taken_in = side == Side.LOCAL and action == Action.CREATE
+    return remote_id if taken_in or item_id is None else str(item_id)
 
 
 def done_lines(report: Report) -> list[Line]:
     """Return the lines of what a run did, from its journal."""
     if report.operation is None:
         return []
-    columns = ("side", "action", "item_id", "remote_id", "reason", "fields", "state", "error")
-    rows = report.operation.items.order_by("created_at", "id").values_list(*columns)
-    return [
-        Line(side, action, record_of(item, remote_id), reason, tuple(fields), state, error)
-        for side, action, item, remote_id, reason, fields, state, error in rows.iterator()
-    ]
+    rows = report.operation.items.order_by("created_at", "id").only(*_SHOWN)
+    return [_done(row) for row in rows.iterator(chunk_size=2_000)]
+
+
+_SHOWN = ("side", "action", "item", "remote_id", "reason", "fields", "state", "error", "mapping")
+
+
+def _done(row: SyncItem) -> Line:
+    record = _record(row.side, row.action, row.item_id, row.remote_id)
+    return Line(
+        row.side,
+        row.action,
+        record,
+        row.reason,
+        tuple(row.fields),
+        row.state,
+        row.error,
+        mapping=row.mapping_id,
+    )
 
 
 def with_titles(report: Report, lines: Sequence[Line]) -> list[Line]:
     """Add the titles of the records, for a person who asked to see them."""
-    ids = [uuid.UUID(line.record) for line in lines[:MOST_TITLES] if _is_uuid(line.record)]
-    titles = KINDS[report.collection.kind].labels(ids) | report.titles
-    known = {str(item_id): title for item_id, title in titles.items()}
-    return [replace(line, title=known.get(line.record, "")) for line in lines]
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        return False
-    return True
+    titles = report.titles or titles_of(report.collection, [line.mapping for line in lines])
+    return [replace(line, title=titles.get(line.mapping, "")) for line in lines]
 
 
 def as_json(report: Report, lines: Iterable[Line]) -> dict[str, Any]:
@@ -107,7 +131,7 @@ def as_json(report: Report, lines: Iterable[Line]) -> dict[str, Any]:
         "counts": report.counts,
         "holds": report.holds,
         "error": report.error,
-        "changes": [{k: v for k, v in asdict(line).items() if v or k != "title"} for line in lines],
+        "changes": [line.public() for line in lines],
     }
 
 

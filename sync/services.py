@@ -17,7 +17,7 @@ from integrations.vault import CannotOpen
 from sync import engine, outward
 from sync.core.provider import Provider, Refusal, Remedy
 from sync.kinds import KINDS
-from sync.models import SyncOperation
+from sync.models import Mapping, SyncOperation
 from sync.observing import Batch, SuspiciousListing, observe
 from sync.planning import Change, Plan, draft
 from sync.run import LEASE_SECONDS, Run, Step, Steps
@@ -35,14 +35,14 @@ class Report:
     """What a run over one collection did, or a preview of one would do.
 
     `state` is an operation's state, or "busy" when another run holds the lease. `plans` and
-    `titles` are filled by a preview only; what a run really did is in its operation's items.
+    `titles` (by mapping) are filled by a preview only; what a run did is in its operation's items.
     """
 
     collection: Collection
     state: str = ""
     operation: SyncOperation | None = None
     plans: list[Plan] = field(default_factory=list)
-    titles: dict[uuid.UUID, str] = field(default_factory=dict)
+    titles: dict[uuid.UUID | None, str] = field(default_factory=dict)
     holds: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     error: str = ""
@@ -283,12 +283,22 @@ class _Preview:
         self._add(drafted.remote)
         self.report.state = State.HELD if self.report.holds else State.DONE
         self.report.counts = dict(_tally(self.report.changes))
-        shown = [c.item_id for c in self.report.changes[:MOST_TITLES] if c.item_id]
-        self.report.titles = KINDS[self.report.collection.kind].labels(shown)
+        shown = [change.mapping_id for change in self.report.changes]
+        self.report.titles = titles_of(self.report.collection, shown)
 
     def _add(self, plan: Plan) -> None:
         self.report.plans.append(plan)
         self.report.holds += plan.holds
+
+
+def titles_of(
+    collection: Collection, mapping_ids: Sequence[uuid.UUID | None]
+) -> dict[uuid.UUID | None, str]:
+    """Return what a person knows the records of these mappings by, the first thousand of them."""
+    ids = [pk for pk in mapping_ids if pk][:MOST_TITLES]
+    items = dict(Mapping.objects.filter(pk__in=ids).values_list("pk", "item_id"))
+    labels = KINDS[collection.kind].labels([i for i in items.values() if i])
+    return {pk: labels[item] for pk, item in items.items() if item in labels}
 
 
 def _tally(changes: Iterable[Change]) -> Iterator[tuple[str, int]]:
