@@ -134,8 +134,8 @@ def _write(run: Run, deeds: Sequence[_Deed]) -> None:
     }
     born = [deed for deed in deeds if deed.born]
     _insert_items(run, born)
-    run.kind.create(content[d.item_id] for d in born if d.item_id)
-    run.kind.update(content[i] for i in content if i not in {d.item_id for d in born})
+    run.kind.create(content.pop(d.item_id) for d in born if d.item_id)
+    run.kind.update(content.values())
     _touch(run, [deed for deed in deeds if deed.item_id and not deed.born])
 
 
