@@ -1,17 +1,26 @@
 """Events: the calendar kind of item."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Func, Q
+from django.db.models.functions import Coalesce
 
 from calendars.models.busy_rule import BusyRule
 from calendars.models.item import Item
+
+
+class Midnight(Func):
+    """The first instant of a date, in UTC; unlike a cast it does not depend on the session."""
+
+    template = "((%(expressions)s)::timestamp AT TIME ZONE 'UTC')"
+    output_field = models.DateTimeField()
 
 
 class Event(models.Model):
     """One event as it is locally: a single one, a series, or one occurrence that differs.
 
     A moment is three columns: the instant (`starts_at`), or the date when it is an all-day event
-    (`starts_on`, never converted), and the name of the zone it was said in. Ends are exclusive. An
+    (`starts_on`, never converted), and the name of the zone it was said in. Ends are exclusive.
+    `begins_at` puts both sorts of events into one order: midnight UTC stands for a date. An
     exception has its `series` and the original start of the occurrence it replaces (`slot`); a
     cancelled occurrence is an exception with status "cancelled". A busy block has both its rule and
     its source; any other event has neither.
@@ -26,6 +35,11 @@ class Event(models.Model):
     starts_at = models.DateTimeField(null=True, blank=True)
     starts_on = models.DateField(null=True, blank=True)
     start_zone = models.CharField(max_length=100, blank=True)
+    begins_at = models.GeneratedField(
+        expression=Coalesce("starts_at", Midnight("starts_on")),
+        output_field=models.DateTimeField(null=True),
+        db_persist=True,
+    )
     ends_at = models.DateTimeField(null=True, blank=True)
     ends_on = models.DateField(null=True, blank=True)
     end_zone = models.CharField(max_length=100, blank=True)
@@ -78,7 +92,7 @@ class Event(models.Model):
                 name="one_block_per_rule_and_source",
             ),
         ]
-        indexes = [models.Index(fields=["starts_at"], name="events_by_start")]
+        indexes = [models.Index(fields=["begins_at"], name="events_by_start")]
 
     def __str__(self) -> str:
         return f"event {self.pk}"
