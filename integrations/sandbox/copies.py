@@ -92,7 +92,8 @@ def _to_guests(
 def _store_copy(world: World, guest: dict[str, Any], event: dict[str, Any], invited: bool) -> None:
     known = world.store.book(guest["id"]).get(event["id"])
     old = known.body() if known else {}
-    if not old and (not invited or event["status"] == "cancelled"):
+    knows_series = world.store.book(guest["id"]).get(event.get("recurringEventId", ""))
+    if not old and (not invited or (event["status"] == "cancelled" and not knows_series)):
         return
     copy = {k: v for k, v in event.items() if k not in (*OWN_FIELDS, "hangoutLink", "created")}
     copy |= {k: old[k] for k in (*OWN_FIELDS, "created") if k in old}

@@ -105,7 +105,7 @@ def _team(days: Days) -> list[Event]:
         days.at(2, "15:00", 60, id="demoretro", summary="Retrospective",
                 recurrence=["RRULE:FREQ=WEEKLY;INTERVAL=2;COUNT=12"]),
         days.whole(11, 1, id="demorelease", summary="Release day 🚀"),
-        days.at(5, "18:00", 60, "America/New_York", id="demoabroad",
+        days.at(8, "09:30", 60, "America/New_York", id="demoabroad",
                 summary="Call with New York"),
     ]  # fmt: skip
 

@@ -158,7 +158,7 @@ def new_refresh_token(
         for known, row in world.store["refresh"].items()
         if (row["account"], row["client"]) == (account, client)
     ]
-    for oldest in same[: len(same) - MOST_REFRESH_TOKENS + 1]:
+    for oldest in same[: max(len(same) - MOST_REFRESH_TOKENS + 1, 0)]:
         world.store.drop("refresh", oldest)
     world.store.put("refresh", text, {"account": account, "client": client, "scopes": scopes})
     return text

@@ -68,13 +68,14 @@ def drop_exceptions(world: World, calendar: dict[str, Any], master: dict[str, An
 
     Those of a living series show once as cancelled in deltas; those of a deleted one just go.
     """
-    book = world.store.book(calendar["id"])
-    for event in book.living_exceptions(master["id"]):
+    alive = master["status"] != "cancelled"
+    for event in world.store.book(calendar["id"]).living_exceptions(master["id"]):
         suffix = event.id.removeprefix(f"{master['id']}_")
-        alive = master["status"] != "cancelled"
-        if alive and series.occurrence(master, suffix, calendar["timeZone"]):
-            continue
-        seq = world.store.next_seq() if alive else event.seq
-        body = event.body() | {"status": "cancelled", "etag": world.etag(seq)}
-        gone = Event(body, seq=seq, zone=calendar["timeZone"], dropped=True)
-        world.store.put_event(calendar["id"], gone)
+        if not alive:
+            event.dropped = True
+            world.store.rewrite_event(calendar["id"], event)
+        elif series.occurrence(master, suffix, calendar["timeZone"]) is None:
+            seq = world.store.next_seq()
+            body = event.body() | {"status": "cancelled", "etag": world.etag(seq)}
+            gone = Event(body, seq=seq, zone=calendar["timeZone"], dropped=True)
+            world.store.put_event(calendar["id"], gone)
