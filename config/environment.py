@@ -8,6 +8,10 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+SWITCH = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
 env = environ.FileAwareEnv()
 if env_file := os.environ.get("LOCKSTEP_ENV_FILE", str(BASE_DIR / ".env")):
     environ.FileAwareEnv.read_env(env_file)
@@ -26,6 +30,14 @@ def text(name: str, default: str = "") -> str:
             f"or set {name} itself."
         ) from None
     return value.strip() or default
+
+
+def flag(name: str) -> bool:
+    """The switch `name`, off where it is not set; raises ImproperlyConfigured for other words."""
+    value = text(name, "false").lower()
+    if value not in SWITCH:
+        raise ImproperlyConfigured(f"{name} must be one of: {', '.join(SWITCH)}.")
+    return SWITCH[value]
 
 
 def url(name: str, schemes: tuple[str, ...], example: str) -> str:

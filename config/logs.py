@@ -17,7 +17,7 @@ _NAMES = (
     "access_token|refresh_token|id_token|token|client_secret|code_verifier|password|api_key"
     "|secret_key|token_encryption_keys"
 )
-_OPEN = r"[\"']?\s*[:=,]\s*b?[\"']?"  # what stands between a name and its value
+_OPEN = r"[\"']?\s*[:=,]\s*(?:b?[\"'])?"  # what stands between a name and its value
 _VALUE = r"[^\s\"'&,;})\]]+"
 SECRETS = tuple(
     re.compile(pattern, re.IGNORECASE)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from config import keys, logs
 from config.database import database
 from config.embedded_servers import Postgres, Valkey
-from config.environment import BASE_DIR, data_dir, env, text, url
+from config.environment import BASE_DIR, data_dir, env, flag, text, url
 
 DATA_DIR = data_dir()
 # Which part of Lockstep this process is: web, worker, beat, or (any other) command.
@@ -18,7 +18,7 @@ PART = text("LOCKSTEP_PART", "command")
 SECRET_KEY = keys.secret_key()
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 TOKEN_ENCRYPTION_KEYS = keys.token_keys()
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = flag("DEBUG")
 
 PUBLIC_URL = url("PUBLIC_URL", ("http", "https"), "https://lockstep.example.com").rstrip("/")
 PUBLIC_HOST = urlsplit(PUBLIC_URL).hostname or "localhost"

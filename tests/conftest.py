@@ -13,7 +13,7 @@ hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("soak", deadline=None, max_examples=5_000)
 hypothesis.settings.load_profile("ci")
 
-SERVERS = pytest.StashKey[list[embedded.Holder]]()
+SERVERS = pytest.StashKey[tuple[embedded.Holder, ...]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:

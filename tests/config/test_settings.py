@@ -1,0 +1,55 @@
+"""The settings are safe as they come and pass Django's own inspection in production."""
+
+from pathlib import Path
+
+from django.conf import settings
+
+from tests.config.installation import Installation
+
+
+def test_a_public_address_turns_everything_to_https_and_passes_the_inspection(
+    tmp_path: Path,
+) -> None:
+    lockstep = Installation(tmp_path / "data", PUBLIC_URL="https://lockstep.example.com")
+    lockstep.manage("check", "--deploy", "--fail-level", "WARNING")
+    shown = lockstep.manage("diffsettings", "--output", "unified")
+    for line in (
+        "+ SECURE_SSL_REDIRECT = True",
+        "+ SECURE_SSL_HOST = 'lockstep.example.com'",
+        "+ SESSION_COOKIE_SECURE = True",
+        "+ CSRF_TRUSTED_ORIGINS = ['https://lockstep.example.com']",
+    ):
+        assert line in shown
+
+
+def test_debugging_is_off_and_only_this_machine_is_served_unless_said_otherwise(
+    tmp_path: Path,
+) -> None:
+    shown = Installation(tmp_path / "data").manage("diffsettings", "--output", "unified")
+    assert "+ DEBUG" not in shown
+    assert "+ ALLOWED_HOSTS = ['localhost', '127.0.0.1', '[::1]']" in shown
+
+
+def test_celery_takes_json_only_keeps_no_results_and_knows_three_queues() -> None:
+    from config.celery import app
+
+    assert app.conf.accept_content == ["json"]
+    assert app.conf.task_ignore_result is True
+    assert [queue.name for queue in app.conf.task_queues] == ["priority", "default", "bulk"]
+    visibility = app.conf.broker_transport_options["visibility_timeout"]
+    assert visibility > 2 * app.conf.task_time_limit
+
+
+def test_every_variable_has_a_line_in_the_example() -> None:
+    """A setting that nobody can find does not exist."""
+    example = (settings.BASE_DIR / ".env.example").read_text()
+    for name in VARIABLES:
+        assert f"\n{name}=" in example or f"\n# {name}=" in example, name
+
+
+VARIABLES = (
+    *("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "SECRET_KEY_FALLBACKS", "DEBUG", "ALLOWED_HOSTS"),
+    *("PUBLIC_URL", "TOKEN_ENCRYPTION_KEYS", "LOCKSTEP_DATA_DIR", "LOG_FORMAT", "LOG_LEVEL"),
+    *("GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", "GOOGLE_API_ROOT", "GOOGLE_AUTH_URI"),
+    *("GOOGLE_TOKEN_URI", "GOOGLE_REVOKE_URI"),
+)
