@@ -99,7 +99,7 @@ class Postgres(Server):
         draft = user.own_folder(self.data_dir / "postgres.new", empty=True)
         # The collation is PostgreSQL's own, so that a new C library never corrupts an index.
         command = [
-            *(binary("initdb"), "-D", str(draft), "-U", "postgres", "--auth=trust"),
+            *(str(binary("initdb")), "-D", str(draft), "-U", "postgres", "--auth=trust"),
             *("--encoding=UTF8", "--locale=C"),
             *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
         ]

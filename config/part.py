@@ -61,7 +61,7 @@ def _web(options: argparse.Namespace) -> None:
 
 def _worker(options: argparse.Namespace) -> None:
     """Work on the queues in a few forked processes."""
-    from celery.platforms import SecurityWarning
+    from celery.exceptions import SecurityWarning
 
     from config.celery import app
 

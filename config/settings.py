@@ -21,9 +21,8 @@ TOKEN_ENCRYPTION_KEYS = keys.token_keys()
 DEBUG = flag("DEBUG")
 
 PUBLIC_URL = url("PUBLIC_URL", ("http", "https"), "https://lockstep.example.com").rstrip("/")
-PUBLIC_HOST = urlsplit(PUBLIC_URL).hostname or "localhost"
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[]) or [
-    *("localhost", "127.0.0.1", "[::1]", PUBLIC_HOST)
+    host for host in ("localhost", "127.0.0.1", "[::1]", urlsplit(PUBLIC_URL).hostname) if host
 ]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
 
