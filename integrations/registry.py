@@ -22,7 +22,8 @@ from sync.core.records import Kind, Service
 def open_provider(collection: Collection, *, now: datetime, keep: bool = True) -> Provider:
     """Return the adapter for a collection, ready to be used by one run that starts `now`.
 
-    Without `keep` a renewed access token is not stored: a preview changes nothing. Raises `vault.CannotOpen` if the account's credentials do not open.
+    Without `keep` a renewed access token is not stored: a preview changes nothing. Raises
+    `vault.CannotOpen` if the account's credentials do not open.
     """
     kind = (Service(collection.account.service), Kind(collection.kind))
     return _ADAPTERS[kind](collection, now, keep)

@@ -71,12 +71,12 @@ TABLE: Final[Mapping[tuple[str, str, int, str], Remedy]] = {
 
 
 def remedy_for(service: str, call: str, status: int, reason: str) -> Remedy:
-    """Look a refusal up, the most particular row first."""
+    """Look a refusal up: a row that names the reason before one for any, then the nearest call."""
     if status < 400 or status >= 500:
         return Remedy.RETRY  # a redirect or a page of somebody in between, or a server's trouble
-    for row in product((service, ANY), (call, ANY), (status,), (reason, ANY)):
-        if row in TABLE:
-            return TABLE[row]
+    for why, where, what in product((reason, ANY), (service, ANY), (call, ANY)):
+        if (where, what, status, why) in TABLE:
+            return TABLE[where, what, status, why]
     return Remedy.PARK
 
 

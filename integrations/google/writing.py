@@ -174,7 +174,8 @@ def _check_ownership(write: Write, current: Raw) -> None:
 
     Google would keep such a change on this copy only, until the organiser's next one runs over it.
     """
-    if current.get("organizer", {}).get("self", True) or current.get("guestsCanModify"):
+    organizer = current.get("organizer")
+    if not organizer or organizer.get("self") or current.get("guestsCanModify"):
         return
     shared = write.changed - _PER_COPY
     if _but_own_response(write.fields.get("attendees")) == _but_own_response(
