@@ -32,6 +32,11 @@ class Api:
         self._pages: dict[tuple[str, str], int] = {}
         self._used: dict[str, deque[float]] = {}
 
+    def forget(self) -> None:
+        """Start counting pages and quotas anew."""
+        self._pages.clear()
+        self._used.clear()
+
     def answer(self, request: Request, *, part: bool = False) -> Response:
         """Return the answer to one request; a lost one is marked, not raised."""
         request = request.overridden()

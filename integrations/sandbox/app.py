@@ -38,6 +38,7 @@ class App:
         seeds.check(seed)
         self.world.store.clear()
         self.world.clock.offset = 0
+        self.api.forget()
         seeds.plant(self.world, seed)
         self.seed = seed
 
@@ -73,8 +74,7 @@ class App:
         if path in _USERINFO:
             return self._userinfo(request, _USERINFO[path])
         if path == "/oauth2/v3/certs":
-            with self.world.lock:
-                return json_response(idtoken.certificates(self.world))
+            return json_response(idtoken.certificates())
         if path == "/" or path.startswith("/person/"):
             return person.answer(self, request)
         return error_response(ApiError(404, "notFound", "Not Found"))

@@ -91,7 +91,7 @@ def _work(days: Days) -> list[Event]:
                 status="tentative"),
         days.at(3, "13:00", 120, id="demofocus", summary="Focus time", eventType="focusTime",
                 focusTimeProperties={"autoDeclineMode": "declineNone"}),
-        days.at(17, "08:00", 600, id="demoabsence", summary="Out of office", eventType="outOfOffice",
+        days.at(17, "08:00", 600, id="demoabsence", summary="Away", eventType="outOfOffice",
                 outOfOfficeProperties={"autoDeclineMode": "declineNone"}),
         days.whole(2, 1, id="demoplace", summary="Harbour office", eventType="workingLocation",
                    workingLocationProperties=location, visibility="public",

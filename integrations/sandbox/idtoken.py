@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import cache
 from typing import Any
 
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from integrations.sandbox.world import World
@@ -18,21 +19,10 @@ def _encoded(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
-def _key(world: World) -> rsa.RSAPrivateKey:
-    """Return this sandbox's signing key, made on first use."""
-    row = world.store["meta"].get("id_token_key")
-    if row is None:
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        pem = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        row = world.store.put("meta", "id_token_key", {"pem": pem.decode()})
-    loaded = serialization.load_pem_private_key(row["pem"].encode(), password=None)
-    if not isinstance(loaded, rsa.RSAPrivateKey):
-        raise TypeError("The stored id token key is no RSA key.")
-    return loaded
+@cache
+def _key() -> rsa.RSAPrivateKey:
+    """Return the signing key of this process, made on first use."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def id_token(world: World, account: dict[str, Any], client: str) -> str:
@@ -50,13 +40,13 @@ def id_token(world: World, account: dict[str, Any], client: str) -> str:
     }
     head = {"alg": "RS256", "kid": KEY_ID, "typ": "JWT"}
     signed = ".".join(_encoded(json.dumps(part).encode()) for part in (head, claims))
-    signature = _key(world).sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+    signature = _key().sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
     return f"{signed}.{_encoded(signature)}"
 
 
-def certificates(world: World) -> dict[str, Any]:
+def certificates() -> dict[str, Any]:
     """Return the public key as a JSON web key set."""
-    numbers = _key(world).public_key().public_numbers()
+    numbers = _key().public_key().public_numbers()
     size = (numbers.n.bit_length() + 7) // 8
     key = {
         "kty": "RSA",
