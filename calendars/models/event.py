@@ -1,7 +1,7 @@
 """Events: the calendar kind of item."""
 
 from django.db import models
-from django.db.models import Func, Q
+from django.db.models import F, Func, Q
 from django.db.models.functions import Coalesce
 
 from calendars.models.busy_rule import BusyRule
@@ -92,7 +92,7 @@ class Event(models.Model):
                 name="one_block_per_rule_and_source",
             ),
         ]
-        indexes = [models.Index(fields=["begins_at"], name="events_by_start")]
+        indexes = [models.Index(F("begins_at").desc(nulls_last=True), name="events_by_start")]
 
     def __str__(self) -> str:
         return f"event {self.pk}"
