@@ -1,14 +1,17 @@
 """Who is connected to what: workspaces, accounts and their collections."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 
-from sync.core.records import Direction, Kind, Service, Strategy
+from integrations.collection_list import WRITING_ROLES
+from sync.core.events import FIELDS
+from sync.core.records import Direction, Kind, Service, Side, Strategy
 
 
 class LeaseLost(Exception):
@@ -55,6 +58,22 @@ class Membership(models.Model):
         return f"{self.user} in {self.workspace} as {self.role}"
 
 
+class AccountQuerySet(models.QuerySet["Account"]):
+    """Changes that concern many accounts."""
+
+    def pause(self) -> int:
+        """Let active accounts rest; returns how many. What is under way ends its run."""
+        return self.filter(state=Account.State.ACTIVE).update(
+            state=Account.State.PAUSED, state_reason="paused by a person"
+        )
+
+    def resume(self) -> int:
+        """Let paused accounts sync again; returns how many. A dead grant stays dead."""
+        return self.filter(state=Account.State.PAUSED).update(
+            state=Account.State.ACTIVE, state_reason=""
+        )
+
+
 class Account(models.Model):
     """One signed-in identity at one service, with its sealed credentials."""
 
@@ -86,6 +105,8 @@ class Account(models.Model):
     listed_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    objects = AccountQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -108,6 +129,14 @@ class CollectionQuerySet(models.QuerySet["Collection"]):
     def in_order(self) -> "CollectionQuerySet":
         """A stable order, so that a plan and its run look at collections alike."""
         return self.order_by("account__email", "account_id", "name", "id")
+
+    def list_anew(self, *, now: datetime) -> int:
+        """Forget where the collections stand, so that the next run lists all of them; returns how many.
+
+        Leaves out those that a run is at: it would write its cursor over that.
+        """
+        free = Q(lease_until=None) | Q(lease_until__lt=now)
+        return self.filter(free).update(cursor="", cursor_shape="")
 
 
 class Collection(models.Model):
@@ -196,6 +225,34 @@ class Collection(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} of {self.account}"
+
+    def clean(self) -> None:
+        """Refuse settings that no run could follow; the errors say what is possible."""
+        errors = {"owners": list(self._owner_problems())}
+        if self.direction != Direction.PULL and self.access_role not in ("", *WRITING_ROLES):
+            errors["direction"] = [
+                f"Only pull is possible: it is shared with us as {self.access_role}, which may "
+                "not write."
+            ]
+        for name in ("max_deleted_share", "max_deleted_share_per_day"):
+            share = getattr(self, name)
+            if share is not None and not 0 <= share <= 1:
+                errors[name] = ["A share lies between 0 and 1; 0.1 means 10 %."]
+        if problems := {name: found for name, found in errors.items() if found}:
+            raise ValidationError(problems)
+
+    def _owner_problems(self) -> Iterator[str]:
+        sides = [side.value for side in Side]
+        if not isinstance(self.owners, dict):
+            yield 'It takes {"field": "side"}, for instance {"title": "remote"}; {} for none.'
+            return
+        for name, side in self.owners.items():
+            if name not in FIELDS:
+                yield f"There is no field {name!r}; there are: {', '.join(sorted(FIELDS))}."
+            if side not in sides:
+                yield f"The owner of {name!r} is either {' or '.join(sides)}."
+        if len({str(self.owners[name]) for name in ("start", "end") if name in self.owners}) > 1:
+            yield "start and end make sense only together: give both to one side."
 
     def take_lease(self, *, holder: str, now: datetime, seconds: int) -> bool:
         """Take the lease if it is free; True if it is ours now, with a new fencing number."""

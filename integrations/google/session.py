@@ -64,9 +64,10 @@ class AuthorizedHttp:
             return
         try:
             self._grant = renew(self._grant, self._client, self._http, clock=self._clock)
-        except Refusal as dead:
-            if dead.remedy is Remedy.FREEZE and self._another_renewed():
+        except Refusal as error:
+            if error.remedy is Remedy.FREEZE and self._another_renewed():
                 return
+            error.certain = True  # whatever was to be sent with the token has not been sent
             raise
         self._store.save(self._grant)
 

@@ -67,11 +67,13 @@ class Command(BaseCommand):
         """Get the grant, connect, choose, print."""
         if options["direction"] and not options["calendar"]:
             raise CommandError("--direction goes with --calendar ID.", returncode=2)
+        given = options["refresh_token"]
+        token = None if given is None else _token(given)
         try:
             owner = person_named(options["owner"])
             workspace = workspace_for(options["workspace"], owner)
             connected = connect_google_account(
-                grant=self._grant(options),
+                grant=Grant(token) if token else self._consent(options),
                 workspace=workspace,
                 owner=owner,
                 now=timezone.now(),
@@ -84,9 +86,7 @@ class Command(BaseCommand):
         self._choose(connected, options)
         self._print(connected, as_json=options["json"])
 
-    def _grant(self, options: dict[str, Any]) -> Grant:
-        if options["refresh_token"] is not None:
-            return Grant(refresh_token=_token(options["refresh_token"]))
+    def _consent(self, options: dict[str, Any]) -> Grant:
         return consent_to_google(
             email_hint=options["email_hint"],
             announce=self._announce,
