@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+from django.db import connection
+
 from sync.core.events import EMPTY
 from sync.core.marks import Marker
 from sync.core.provider import Copy, Outcome, Page, Refusal, Remedy, Traits, Write, WriteKind
@@ -26,6 +28,11 @@ class Stored:
     mark: str = ""
     parent: str = ""
     slot: str = ""
+
+    @property
+    def takes_place(self) -> bool:
+        """False for a deleted event and for a cancelled occurrence."""
+        return self.fields is not None and self.fields["status"] != "cancelled"
 
 
 @dataclass(slots=True)
@@ -53,7 +60,7 @@ class RemoteCalendar:
         return stored
 
     def add(self, remote_id: str, **fields: Any) -> Stored:
-        """A person makes an event."""
+        """A person makes an event, or changes one occurrence of a series."""
         parent, slot = fields.pop("parent", ""), fields.pop("slot", "")
         content = deepcopy(dict(EMPTY)) | {"start": at(9), "end": at(10)} | fields
         return self.put(Stored(remote_id, content, 0, self.clock(), parent=parent, slot=slot))
@@ -66,22 +73,25 @@ class RemoteCalendar:
         return self.put(stored)
 
     def delete(self, remote_id: str) -> Stored:
-        """A person deletes an event, with its exceptions."""
+        """A person deletes an event, with its exceptions; an occurrence is cancelled instead."""
+        stored = deepcopy(self.events[remote_id])
+        if stored.parent and stored.fields is not None:
+            stored.fields["status"] = "cancelled"
+            return self.put(stored)
         for other in list(self.events.values()):
             if other.parent == remote_id and other.fields is not None:
                 gone = deepcopy(other)
                 gone.fields = None
                 self.put(gone)
-        stored = deepcopy(self.events[remote_id])
         stored.fields = None
         return self.put(stored)
 
     def alive(self) -> dict[str, dict[str, Any]]:
-        """The events that are there, by id."""
-        return {k: s.fields for k, s in self.events.items() if s.fields is not None}
+        """The events that take place, by id."""
+        return {k: s.fields for k, s in self.events.items() if s.fields and s.takes_place}
 
     def titles(self) -> list[str]:
-        """The titles of the events that are there, sorted."""
+        """The titles of the events that take place, sorted."""
         return sorted(fields["title"] for fields in self.alive().values())
 
 
@@ -92,7 +102,11 @@ def at(hour: int, day: int = 5) -> dict[str, str]:
 
 @dataclass(slots=True)
 class RemoteProvider:
-    """The port to a `RemoteCalendar`. `fault` is asked before and after every call."""
+    """The port to a `RemoteCalendar`. `fault` is asked before and after every call.
+
+    `witness` sees each write as it is carried out, with what stood there before. `ordered` says
+    that versions bear the time of their change; `telling` that tombstones still bear their mark.
+    """
 
     calendar: RemoteCalendar
     traits: Traits = Traits(conditional=True, client_ids=True, batch=5)
@@ -101,7 +115,10 @@ class RemoteProvider:
     page: int = 3
     lag: int = 0
     hidden: frozenset[str] = frozenset()
+    ordered: bool = True
+    telling: bool = True
     fault: Callable[[str, str], None] = lambda call, moment: None
+    witness: Callable[[Write, Stored | None], None] = lambda write, there: None
 
     @property
     def marker(self) -> Marker:
@@ -113,19 +130,24 @@ class RemoteProvider:
         if cursor and int(cursor) < self.calendar.dead_before:
             raise Refusal(Remedy.RESYNC, call="list", status=410, reason="fullSyncRequired")
         upto = max(self.calendar.tick - self.lag, int(cursor or 0))
-        latest = {s.remote_id: s for s in self.calendar.history[int(cursor or 0) : upto]}
-        shown = [s for s in latest.values() if cursor or s.fields is not None]
-        shown = [s for s in shown if cursor or s.remote_id not in self.hidden]
+        shown = self._shown(int(cursor or 0), upto)
         pages = [shown[i : i + self.page] for i in range(0, len(shown), self.page)] or [[]]
-        for number, stored in enumerate(pages):
+        for number, page in enumerate(pages):
             self._call("page", "before")
             last = number == len(pages) - 1
-            yield Page([self._copy(s, listed=True) for s in stored], str(upto) if last else None)
+            yield Page([self.copy(s, listed=True) for s in page], str(upto) if last else None)
+
+    def _shown(self, since: int, upto: int) -> list[Stored]:
+        """What a listing shows: in a delta all that changed, in a complete one all that is there."""
+        latest = {s.remote_id: s for s in self.calendar.history[since:upto]}
+        if since:
+            return list(latest.values())
+        return [s for s in latest.values() if s.fields and s.remote_id not in self.hidden]
 
     def read(self, remote_id: str) -> Copy:
         self._call("read", "before")
         stored = self.calendar.events.get(remote_id)
-        copy = self._copy(stored) if stored else Copy(remote_id, evidence="read: 404")
+        copy = self.copy(stored) if stored else Copy(remote_id, evidence="read: 404")
         self._call("read", "after")
         return copy
 
@@ -151,44 +173,67 @@ class RemoteProvider:
     def marked(self) -> Iterator[Copy]:
         self._call("list", "before")
         for stored in list(self.calendar.events.values()):
-            copy = self._copy(stored)
+            copy = self.copy(stored)
             if copy.fields is not None and copy.mark and copy.mark.rule:
                 yield copy
 
     def _call(self, call: str, moment: str) -> None:
+        assert not connection.in_atomic_block, "a remote call inside a transaction"
         self.calls += moment == "before" and call != "list"
         self.fault(call, moment)
 
-    def _copy(self, stored: Stored, listed: bool = False) -> Copy:
-        mark = self.marker.read(stored.mark, stored.remote_id, stored.parent)
+    def copy(self, stored: Stored, listed: bool = False) -> Copy:
+        """Show one event as the port does; a cancelled occurrence shows nothing but that."""
+        gone, cancelled = stored.fields is None, not stored.takes_place
+        marked = stored.mark if self.telling or not gone else ""
         return Copy(
             stored.remote_id,
             version=str(stored.version),
-            fields=deepcopy(stored.fields),
-            ordinal=stored.changed_at.isoformat(),
+            fields={"status": "cancelled"}
+            if cancelled and not gone
+            else deepcopy(stored.fields),
+            ordinal=stored.changed_at.isoformat(timespec="milliseconds") if self.ordered else "",
             parent=stored.parent,
             slot=stored.slot,
-            mark=mark,
-            evidence="" if stored.fields is not None else "tombstone" if listed else "read: gone",
+            mark=self.marker.read(marked, stored.remote_id, stored.parent),
+            partial=cancelled and not gone,
+            evidence="" if not gone else "tombstone" if listed else "read: gone",
             raw={"id": stored.remote_id},
         )
 
     def _carry_out(self, write: Write) -> Copy:
-        remote_id = write.remote_id or f"{write.parent}_{write.slot}"
+        remote_id = write.remote_id or self._own_name(write)
         there = self.calendar.events.get(remote_id)
-        if write.kind is WriteKind.CREATE and there and write.remote_id:
-            raise Refusal(Remedy.ADOPT, call="insert", status=409, reason="duplicate")
-        if write.kind is not WriteKind.CREATE:
+        if write.kind is WriteKind.CREATE:
+            self._check_place(write, there)
+        else:
             self._check(write, there)
+        self.witness(write, there)
         self.calendar.writes.append((write.kind, remote_id))
         if write.kind is WriteKind.DELETE:
-            return self._copy(self.calendar.delete(remote_id))
+            self.calendar.delete(remote_id)
+            return Copy(remote_id, evidence="deleted by us")
+        return self.copy(self.calendar.put(self._written(write, remote_id, there)))
+
+    def _own_name(self, write: Write) -> str:
+        if write.parent:
+            return f"{write.parent}_{write.slot}"
+        return f"{self.calendar.name}-{self.calendar.tick}"
+
+    def _written(self, write: Write, remote_id: str, there: Stored | None) -> Stored:
         mark = self.marker.sign(remote_id, attempt=write.attempt, rule=write.rule)
         old = there.fields if there and there.fields and write.kind is WriteKind.UPDATE else {}
         sent = {k: v for k, v in write.fields.items() if not old or k in write.changed}
         fields = deepcopy({**dict(EMPTY), **old, **sent})
-        stored = Stored(remote_id, fields, 0, self.calendar.clock(), mark, write.parent, write.slot)
-        return self._copy(self.calendar.put(stored))
+        return Stored(remote_id, fields, 0, self.calendar.clock(), mark, write.parent, write.slot)
+
+    def _check_place(self, write: Write, there: Stored | None) -> None:
+        """A name is given once and for ever; an occurrence needs its series."""
+        if there:
+            raise Refusal(Remedy.ADOPT, call="insert", status=409, reason="duplicate")
+        series = self.calendar.events.get(write.parent)
+        if write.parent and (series is None or series.fields is None):
+            raise Refusal(Remedy.GONE, call="insert", status=404, reason="notFound")
 
     def _check(self, write: Write, there: Stored | None) -> None:
         if there is None or there.fields is None:
