@@ -102,10 +102,10 @@ class App:
                 return json_response(error.body(), error.status)
             finally:
                 self.world.store.commit()
-        lost = "lost_answer" in hit
-        return (
-            Response(lost=True) if lost else json_response(value, **{"Cache-Control": "no-store"})
-        )
+        response = json_response(value)
+        response.headers["Cache-Control"] = "no-store"
+        response.lost = "lost_answer" in hit
+        return response
 
     def _revoke(self, request: Request) -> Response:
         text = request.query().text("token") or request.form().get("token", "")

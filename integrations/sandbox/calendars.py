@@ -110,6 +110,7 @@ def list_entries(call: Call) -> Reply:
     mine = [e for e in store["entry"].values() if e["account"] == call.account]
     least = query.choice("minAccessRole", ROLES[1:])
     found = [e for e in mine if e["seq"] > since and _listed(call, e, bool(since), least)]
+    found = [e for e in found if e["calendar"] not in call.play.get("missing", ())]
     place = tokens.open_token(call, "pageToken", expected).place if "pageToken" in query else 0
     end = place + query.number("maxResults", 100, 250)
     body: dict[str, Any] = {
@@ -118,7 +119,9 @@ def list_entries(call: Call) -> Reply:
         "items": [entry_resource(call.world, entry) for entry in found[place:end]],
     }
     token = replace(expected, seq=store.seq, place=end if end < len(found) else 0)
-    return Reply(body | {"nextPageToken" if token.place else "nextSyncToken": token.text()})
+    if token.place or not call.play.get("no_sync_token"):
+        body["nextPageToken" if token.place else "nextSyncToken"] = token.text()
+    return Reply(body)
 
 
 def _list_token(call: Call) -> tokens.Token:

@@ -135,8 +135,8 @@ def move_event(app: App, body: Body) -> Body:
 
 def split_series(app: App, body: Body) -> Body:
     """Change "this and following"; returns the new series."""
-    needed = _take(body, "account", "calendar", "id", "original_start")
-    return people.split(app.world, *needed, body.get("changes", {}))
+    account, calendar, name, start = _take(body, "account", "calendar", "id", "original_start")
+    return people.split(app.world, account, calendar, name, start, body.get("changes", {}))
 
 
 def respond(app: App, body: Body) -> Body:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from integrations.sandbox import writing
+from integrations.sandbox import series, writing
 from integrations.sandbox.errors import ApiError
 from integrations.sandbox.world import Call, World
 
@@ -63,10 +63,18 @@ def guest_attendees(old: dict[str, Any], new: dict[str, Any], email: str) -> lis
     return entries if any(one["email"] == email for one in entries) else entries + own
 
 
-def propagate(
+def announce(
     call: Call, calendar: dict[str, Any], old: dict[str, Any], new: dict[str, Any]
 ) -> None:
-    """Carry a write on one copy to the others it concerns."""
+    """Carry a write to the other copies and count its mails; of an import nobody hears."""
+    if call.note.get("operation") != "events.import":
+        _propagate(call, calendar, old, new)
+        _count_mails(call, new, calendar)
+
+
+def _propagate(
+    call: Call, calendar: dict[str, Any], old: dict[str, Any], new: dict[str, Any]
+) -> None:
     if not is_guest_copy(new, calendar):
         _to_guests(call.world, calendar, old, new)
         return
@@ -133,23 +141,26 @@ def _to_organizer(world: World, organizer: dict[str, Any], new: dict[str, Any]) 
 
 def _answer(world: World, organizer: dict[str, Any], guest: str, copy: dict[str, Any]) -> None:
     """Write a guest's answer into the organizer's copy and from there into all others."""
-    known = world.store.book(organizer["id"]).get(copy["id"])
-    if known is None or known.cancelled or len(copy.get("attendees", [])) > MOST_PROPAGATED:
+    body = series.find(world.store.book(organizer["id"]), copy["id"], organizer["timeZone"])
+    if body is None or body["status"] == "cancelled":
         return
-    body = known.body()
+    if len(copy.get("attendees", [])) > MOST_PROPAGATED:
+        return
     mine = next((one for one in copy.get("attendees", []) if one["email"] == guest), None)
     if mine is None or copy["status"] == "cancelled":
         mine = {"email": guest, "responseStatus": "declined"}
+    before = dict(body)
     others = [one for one in body.get("attendees", []) if one["email"] != guest]
     if len(others) == len(body.get("attendees", [])):
         return
     body["attendees"] = [mine if one["email"] == guest else one for one in body["attendees"]]
-    if flagged(body, organizer) != known.body():
-        saved = writing.save(world, organizer, flagged(body, organizer))
+    answered = flagged(body, organizer)
+    if answered != before:
+        saved = writing.save(world, organizer, answered)
         _to_guests(world, organizer, saved, saved)
 
 
-def count_mails(call: Call, body: dict[str, Any], calendar: dict[str, Any]) -> None:
+def _count_mails(call: Call, body: dict[str, Any], calendar: dict[str, Any]) -> None:
     """Note for the journal how many mails Google would have sent for this write."""
     default = "all" if call.query.flag("sendNotifications") else "none"
     wanted = call.query.choice("sendUpdates", ("all", "externalOnly", "none"), default)

@@ -11,22 +11,15 @@ from integrations.sandbox.shapes import read_body, shape
 from integrations.sandbox.world import Call, Reply, random_id
 
 WRITER = "writerWithoutPrivateAccess"
+_SECRECY = {"public": 0, "default": 1, "private": 2, "confidential": 2}
 
 
 def lookup(call: Call, calendar: dict[str, Any], name: str) -> dict[str, Any]:
     """Return an event by id, also an occurrence of a series that nobody has changed yet."""
-    book = call.world.store.book(calendar["id"])
-    if event := book.get(name):
-        return event.body()
-    prefix, _, suffix = name.rpartition("_")
-    master = book.get(prefix) if prefix else None
-    if master is None or not master.recurring:
+    body = series.find(call.world.store.book(calendar["id"]), name, calendar["timeZone"])
+    if body is None:
         raise not_found()
-    body = master.body()
-    start = series.occurrence(body, suffix, calendar["timeZone"])
-    if start is None:
-        raise not_found()
-    return series.instance(body, start, calendar["timeZone"])
+    return body
 
 
 def get(call: Call) -> Reply:
@@ -98,8 +91,7 @@ def _create(
     }
     conference.settle(event)
     saved = writing.save(call.world, calendar, copies.flagged(event, calendar))
-    copies.propagate(call, calendar, {}, saved)
-    copies.count_mails(call, saved, calendar)
+    copies.announce(call, calendar, {}, saved)
     return _reply(call, calendar, saved)
 
 
@@ -166,6 +158,7 @@ def _store(
     before = eventbody.canonical(_writable(old), calendar)
     after = eventbody.canonical(fields, calendar)
     _check_change(call, calendar, old, before, after)
+    _settle_visibility(call, calendar, old, after)
     body = {key: old[key] for key in writing.SERVER_FIELDS if key in old} | after
     if copies.is_guest_copy(old, calendar) and old.get("attendees"):
         body["attendees"] = copies.guest_attendees(old, after, calendar["id"])
@@ -176,9 +169,22 @@ def _store(
     saved = writing.save(call.world, calendar, body, touch=touch)
     if "recurrence" in before:
         writing.drop_exceptions(call.world, calendar, saved)
-    copies.propagate(call, calendar, old, saved)
-    copies.count_mails(call, saved, calendar)
+    copies.announce(call, calendar, old, saved)
     return _reply(call, calendar, saved)
+
+
+def _settle_visibility(
+    call: Call, calendar: dict[str, Any], old: dict[str, Any], after: dict[str, Any]
+) -> None:
+    """Let one occurrence hide its whole series; ignore an occurrence that wants to show more."""
+    was, now = (_SECRECY[body.get("visibility", "default")] for body in (old, after))
+    if "recurringEventId" not in old or was == now:
+        return
+    if now < was:
+        after["visibility"] = old["visibility"]
+        return
+    master = lookup(call, calendar, old["recurringEventId"])
+    writing.save(call.world, calendar, master | {"visibility": after["visibility"]})
 
 
 def _check_change(
@@ -191,6 +197,8 @@ def _check_change(
     revived = after["status"] != "cancelled" and call.world.option("id_reuse") == "revive"
     if old["status"] == "cancelled" and not revived:
         raise forbidden("A deleted event cannot be changed.")
+    if call.note.get("batch") and old.get("eventType") == "workingLocation":
+        raise eventtypes.refuse("Working location events cannot be written in a batch.")
     if "recurringEventId" in old and "recurrence" in after:
         raise invalid("An instance of a recurring event cannot recur itself.", "recurrence")
     eventtypes.check_update(before, after)
@@ -206,8 +214,7 @@ def delete(call: Call) -> Reply:
     saved = writing.save(call.world, calendar, old | {"status": "cancelled"})
     if "recurrence" in saved:
         writing.drop_exceptions(call.world, calendar, saved)
-    copies.propagate(call, calendar, old, saved)
-    copies.count_mails(call, saved, calendar)
+    copies.announce(call, calendar, old, saved)
     return Reply(status=204)
 
 
@@ -226,14 +233,13 @@ def move(call: Call) -> Reply:
     gone = writing.save(call.world, calendar, old | {"status": "cancelled"})
     writing.drop_exceptions(call.world, calendar, gone)
     moved = [_moved(call, target, body) for body in bodies]
-    copies.count_mails(call, moved[0], target)
     return _reply(call, target, moved[0])
 
 
 def _moved(call: Call, target: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     body = body | {"organizer": _organizer(target)}
     saved = writing.save(call.world, target, copies.flagged(body, target))
-    copies.propagate(call, target, {}, saved)
+    copies.announce(call, target, {}, saved)
     return saved
 
 

@@ -174,8 +174,7 @@ def _item(listing: Listing, event: Event) -> bytes:
 
 
 def _item_mask(mask: Mask) -> Mask:
-    below: Mask = mask.get("items", mask.get("*", {}))
-    return below
+    return dict(mask.get("items") or mask.get("*") or {})
 
 
 def _dumps(value: Any) -> bytes:
@@ -236,8 +235,8 @@ def _next(listing: Listing, place: int | None) -> dict[str, str]:
     call, calendar, eyes = listing.call, listing.calendar, listing.eyes
     if place is not None:
         page = _token(call, calendar, eyes, "page", _PAGE_SHAPE)
-        moved = {"seq": listing.since, "snapshot": listing.snapshot, "place": place}
-        return {"nextPageToken": replace(page, **moved).text()}
+        page = replace(page, seq=listing.since, snapshot=listing.snapshot, place=place)
+        return {"nextPageToken": page.text()}
     if call.play.get("no_sync_token") or any(name in call.query for name in _NO_TOKEN_AFTER):
         return {}
     sync = _token(call, calendar, eyes, "sync", _SYNC_SHAPE)

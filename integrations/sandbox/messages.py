@@ -71,10 +71,10 @@ class Response:
     cut_gzip: bool = False
 
 
-def json_response(value: Any, status: int = 200, **headers: str) -> Response:
+def json_response(value: Any, status: int = 200) -> Response:
     """Return a JSON answer."""
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    return Response(status, body, headers=headers)
+    return Response(status, body)
 
 
 def error_response(error: ApiError) -> Response:

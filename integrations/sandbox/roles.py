@@ -21,7 +21,7 @@ def role_of(calendar: dict[str, Any], account: str) -> str:
         return "owner"
     rules = calendar["acl"]
     given = [rules.get(key, {}).get("role", "none") for key in (f"user:{account}", "default")]
-    return max(given, key=rank)
+    return str(max(given, key=rank))
 
 
 def find_calendar(call: Call, name: str, at_least: str = "freeBusyReader") -> dict[str, Any]:

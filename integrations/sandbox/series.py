@@ -15,6 +15,7 @@ from typing import Any
 
 from dateutil.rrule import rrule, rruleset, rrulestr
 
+from integrations.sandbox.book import Book
 from integrations.sandbox.errors import invalid, required
 from integrations.sandbox.times import EventTime, parse, zone
 
@@ -169,6 +170,19 @@ def instance(master: dict[str, Any], start: EventTime, calendar_zone: str) -> di
         "start": start.shown(calendar_zone),
         "end": end.shown(calendar_zone),
     }
+
+
+def find(book: Book, name: str, calendar_zone: str) -> dict[str, Any] | None:
+    """Return an event by id, also an occurrence that nobody has changed yet; None for neither."""
+    if event := book.get(name):
+        return event.body()
+    prefix, _, suffix = name.rpartition("_")
+    master = book.get(prefix)
+    if master is None or not master.recurring:
+        return None
+    body = master.body()
+    start = occurrence(body, suffix, calendar_zone)
+    return instance(body, start, calendar_zone) if start else None
 
 
 def ended_before(lines: list[str], start: EventTime) -> list[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import signal
 import socket
+import sys
 import threading
+import traceback
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,7 +16,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from integrations.sandbox.app import App
-from integrations.sandbox.messages import Request, Response
+from integrations.sandbox.errors import ApiError
+from integrations.sandbox.messages import Request, Response, error_response
 
 MOST_BYTES = 64 * 1024 * 1024
 WORTH_ZIPPING = 1000
@@ -41,7 +44,15 @@ class Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self.rfile.read(length) if length else b""
         request = Request(self.command, address.path, address.query, headers, body)
-        self._write(self.app.answer(request), headers)
+        self._write(self._answer(request), headers)
+
+    def _answer(self, request: Request) -> Response:
+        """Return the app's answer; a defect of the sandbox is reported and answered with a 500."""
+        try:
+            return self.app.answer(request)
+        except Exception:
+            traceback.print_exc()
+            return error_response(ApiError(500, "backendError", "The sandbox is broken."))
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 
@@ -81,8 +92,6 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Let a client hang up in the middle; report anything else on standard error."""
-        import sys
-
         if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 

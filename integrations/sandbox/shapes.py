@@ -119,5 +119,5 @@ def _leaf(value: Any, wanted: Any, path: str) -> Any:
     if wanted is str and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)  # int64 fields arrive in either spelling
     if isinstance(wanted, type) and isinstance(value, wanted):
-        return int(value) if wanted is int else value
+        return value
     raise ApiError(400, "parseError", f"Invalid value at '{path.lstrip('.') or 'body'}'.")

@@ -6,6 +6,7 @@ its answer leaves, so a killed sandbox comes back with all it ever acknowledged.
 
 from __future__ import annotations
 
+import errno
 import json
 import secrets
 import sqlite3
@@ -23,6 +24,10 @@ CREATE TABLE IF NOT EXISTS events (
 """
 
 UPSERT = "INSERT INTO rows VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+
+
+class StateUnusable(OSError):
+    """The state folder is locked by another sandbox, or holds no sandbox's state."""
 
 
 class Table(dict[str, dict[str, Any]]):
@@ -113,10 +118,16 @@ class Store:
 
     def _open(self, path: Path) -> sqlite3.Connection:
         path.mkdir(parents=True, exist_ok=True)
-        file = sqlite3.connect(path / "sandbox.sqlite3", check_same_thread=False)
-        file.execute("PRAGMA journal_mode=WAL")
-        file.execute("PRAGMA synchronous=NORMAL")
-        file.executescript(SCHEMA)
+        file = sqlite3.connect(path / "sandbox.sqlite3", check_same_thread=False, timeout=1)
+        try:
+            file.execute("PRAGMA locking_mode=EXCLUSIVE")
+            file.execute("PRAGMA journal_mode=WAL")
+            file.execute("PRAGMA synchronous=NORMAL")
+            file.executescript(SCHEMA)
+        except sqlite3.DatabaseError as error:
+            file.close()
+            message = f"{path}: {error}; is another sandbox running there?"
+            raise StateUnusable(errno.EBUSY, message) from error
         for name, key, value in file.execute("SELECT name, key, value FROM rows ORDER BY rowid"):
             self[name][key] = json.loads(value)
         self._load_events(file)

@@ -27,6 +27,7 @@ class Receiver:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.messages.put(headers | {"body": self.rfile.read(length).decode()})
                 self.send_response(receiver.statuses.pop(0) if receiver.statuses else 204)
+                self.send_header("Location", receiver.address)
                 self.end_headers()
 
             def log_message(self, *args: object) -> None:
@@ -132,7 +133,7 @@ def test_a_channel_expires(work, sandbox, hook):
 
 
 def test_a_failing_hook_is_tried_again_only_where_google_would(work, hook):
-    hook.statuses = [503, 204, 404]
+    hook.statuses = [503, 204, 302]
     work.ok("POST", f"{EVENTS}/watch", channel(hook))
     assert hook.next()["x-goog-message-number"] == hook.next()["x-goog-message-number"] == "1"
     work.ok("POST", EVENTS, DAY)

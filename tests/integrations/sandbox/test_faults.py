@@ -134,6 +134,13 @@ def test_a_complete_listing_may_miss_items_that_a_read_finds(five, sandbox):
     assert set(five.events()) == {"event1", "event3"}
 
 
+def test_a_calendar_list_may_miss_a_calendar_and_its_token(work, sandbox):
+    sandbox.fault("missing_items", ids=[WORK], operation="calendarList.list")
+    sandbox.fault("no_sync_token", operation="calendarList.list")
+    listed = work.ok("GET", "users/me/calendarList")
+    assert (listed["items"], "nextSyncToken" in listed) == ([], False)
+
+
 def test_a_lagging_listing_shows_older_versions_while_a_read_is_current(five, sandbox):
     token = five.sync_token()
     five.ok("PATCH", f"{EVENTS}/event0", {"summary": "New"})

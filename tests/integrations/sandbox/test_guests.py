@@ -105,6 +105,27 @@ def test_an_occurrence_changed_by_the_organizer_changes_for_the_guest(work, home
     assert copies["abcde_20261203T080000Z"]["status"] == "cancelled"
 
 
+def test_an_answer_to_one_occurrence_reaches_the_organizer(work, home):
+    work.ok("POST", EVENTS, MEETING | {"recurrence": ["RRULE:FREQ=DAILY;COUNT=3"]})
+    second, third = "abcde_20261202T080000Z", "abcde_20261203T080000Z"
+    attendees = [{"email": HOME, "responseStatus": "tentative"}]
+    home.ok("PATCH", f"{EVENTS}/{second}", {"attendees": attendees})
+    home.ok("DELETE", f"{EVENTS}/{third}")
+    events = work.events()
+    assert response_of(events[second], HOME) == "tentative"
+    assert response_of(events[third], HOME) == "declined"
+    assert response_of(events["abcde"], HOME) == "needsAction"
+    assert events[third]["status"] == "confirmed"
+
+
+def test_of_an_import_nobody_hears(work, home, sandbox):
+    event = {k: v for k, v in MEETING.items() if k != "id"} | {"iCalUID": "x@example.org"}
+    for title in ("One", "Two"):
+        work.ok("POST", f"{EVENTS}/import", event | {"summary": title}, sendUpdates="all")
+    assert home.events() == {}
+    assert sandbox.get("journal")["mails"] == 0
+
+
 def test_the_journal_counts_the_mails_that_would_have_been_sent(work, sandbox):
     work.ok("POST", EVENTS, MEETING, sendUpdates="none")
     work.ok("PATCH", f"{EVENTS}/abcde", {"summary": "1"})

@@ -63,6 +63,15 @@ def test_a_removed_calendar_stays_removed(tmp_path):
         assert name not in {one["id"] for one in sandbox.get("state")["calendars"]}
 
 
+def test_two_sandboxes_do_not_share_a_folder(tmp_path):
+    command = [sys.executable, "-m", "integrations.sandbox", "--state", str(tmp_path)]
+    with Sandbox("empty", state=tmp_path):
+        second = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert second.returncode == 2
+    assert "is another sandbox running there?" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
 def test_an_unknown_seed_is_refused_with_the_names_that_exist():
     command = [sys.executable, "-m", "integrations.sandbox", "--seed-data", "carnival"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60)
