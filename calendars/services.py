@@ -28,6 +28,7 @@ __all__ = [
     "describe_busy_rule",
     "find_busy_rule",
     "list_busy_rules",
+    "problems_of",
     "refresh_busy_blocks",
     "remove_busy_rule",
 ]
@@ -211,9 +212,13 @@ def remove_busy_rule(*, rule: BusyRule, now: datetime) -> int:
         return blocks.remove_all(locked, now)
 
 
+def problems_of(rule: BusyRule) -> list[str]:
+    """Say why a rule cannot be as it is, in words for whoever made it; empty if it can."""
+    return [*blocks.knobs_of(rule).problems(), *_calendar_problems(rule.source, rule.target)]
+
+
 def _check(rule: BusyRule) -> None:
-    problems = [*blocks.knobs_of(rule).problems(), *_calendar_problems(rule.source, rule.target)]
-    if problems:
+    if problems := problems_of(rule):
         raise InvalidRule(problems)
 
 

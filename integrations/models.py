@@ -131,7 +131,7 @@ class CollectionQuerySet(models.QuerySet["Collection"]):
         return self.order_by("account__email", "account_id", "name", "id")
 
     def list_anew(self, *, now: datetime) -> int:
-        """Forget where the collections stand, so that the next run lists all of them; returns how many.
+        """Forget the cursors, so that the next run lists everything; returns how many.
 
         Leaves out those that a run is at: it would write its cursor over that.
         """
