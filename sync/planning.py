@@ -25,6 +25,9 @@ CHUNK = 1_000
 
 CHANGES = (Action.CREATE, Action.UPDATE, Action.DELETE)
 
+# Triggers of operations that remove only busy blocks of ours: no measure of what may be lost.
+RESET, CLEANUP = "reset", "cleanup"
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -287,7 +290,7 @@ def _dangers(run: Run, side: Side, deletions: int, alike: int) -> Dangers:
         action=Action.DELETE,
         state=SyncItem.State.DONE,
         created_at__gt=run.clock() - timedelta(days=1),
-    )
+    ).exclude(operation__trigger__in=[RESET, CLEANUP])
     return Dangers(
         deletions=deletions,
         deletions_today=today.count() if deletions else 0,

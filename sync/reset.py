@@ -3,11 +3,11 @@
 from calendars.models import BusyRule, Item
 from integrations.models import Collection
 from sync.errands import Errand
+from sync.planning import RESET
 from sync.removal import blocks_in, remove, retire, settle
 from sync.run import Run, Step, Steps
 from sync.services import Clock, Watch
 
-RESET = "reset"
 _REASON = "the calendar was reset"
 
 

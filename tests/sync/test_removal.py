@@ -54,6 +54,7 @@ def _at(hour: int) -> dict[str, dict[str, str]]:
 def draw(world: World, source: Collection, target: Collection) -> None:
     """Sync both calendars, and draw the blocks between."""
     world.sync(source)
+    BusyRule.objects.update(applied="")
     refresh_busy_blocks(now=world.clock())
     world.sync(target)
 
