@@ -111,7 +111,7 @@ def _store_copy(world: World, guest: dict[str, Any], event: dict[str, Any], invi
     if not invited or gave_up:
         copy["status"] = "cancelled"
     writing.save(world, guest, flagged(copy, guest))
-    if "recurrence" in copy:
+    if "recurrence" in old:
         writing.drop_exceptions(world, guest, copy)
 
 

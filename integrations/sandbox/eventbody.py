@@ -39,8 +39,9 @@ def canonical(body: dict[str, Any], calendar: dict[str, Any]) -> dict[str, Any]:
 
     `body` is the whole intended event (a patch already merged), without null values.
     """
+    body = {name: value for name, value in body.items() if value != ""}
     for name, words in _WORDS.items():
-        if body.get(name) and body[name] not in words:
+        if name in body and body[name] not in words:
             raise invalid(f"Invalid value for: {name}. Valid values: {', '.join(words)}.", name)
     done = {**body, **_times(body, calendar["timeZone"])}
     for name, tidy in _TIDY.items():

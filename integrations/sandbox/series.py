@@ -143,6 +143,8 @@ def duration(master: dict[str, Any], calendar_zone: str) -> timedelta:
 
 def occurrence(master: dict[str, Any], suffix: str, calendar_zone: str) -> EventTime | None:
     """Return the original start that an instance id's suffix names, None if there is none."""
+    if "recurrence" not in master:
+        return None
     first = parse(master["start"], calendar_zone, which="start")
     shape = "%Y%m%d" if first.moment is None else "%Y%m%dT%H%M%SZ"
     try:

@@ -110,7 +110,7 @@ def read_body(value: Any, wanted: Any, path: str = "") -> Any:
     if isinstance(wanted, dict) and isinstance(value, dict):
         kind = {key: wanted.get(key, wanted.get("*", ...)) for key in value}
         return {k: read_body(v, kind[k], f"{path}.{k}") for k, v in value.items() if kind[k] != ...}
-    if isinstance(wanted, list) and isinstance(value, list):
+    if isinstance(wanted, list) and isinstance(value, list) and None not in value:
         return [read_body(item, wanted[0], path) for item in value]
     return _leaf(value, wanted, path)
 

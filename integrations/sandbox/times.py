@@ -13,6 +13,8 @@ from integrations.sandbox.errors import ApiError, invalid, required
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?")
 
+_YEARS = range(1000, 9000)
+
 
 @dataclass(frozen=True, slots=True)
 class EventTime:
@@ -91,9 +93,22 @@ def rfc3339(moment: datetime, display_zone: str) -> str:
 
 def parse_moment(text: str, name: str) -> datetime:
     """Return an RFC 3339 query parameter as UTC; an offset is mandatory."""
-    if not _RFC3339.fullmatch(text) or _moment(text).tzinfo is None:
-        raise invalid(f"Bad Request: {name} must be an RFC3339 time with an offset.", name)
-    return _moment(text).astimezone(UTC)
+    complaint = f"Bad Request: {name} must be an RFC3339 time with an offset."
+    moment = _read(text, complaint)
+    if moment.tzinfo is None:
+        raise invalid(complaint, name)
+    return moment.astimezone(UTC)
+
+
+def _read(text: str, complaint: str) -> datetime:
+    """Return an RFC 3339 time of a year that arithmetic on it can bear."""
+    try:
+        moment = _moment(text) if _RFC3339.fullmatch(text) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.year not in _YEARS:
+        raise invalid(complaint)
+    return moment
 
 
 def parse(value: dict[str, Any], calendar_zone: str, *, which: str) -> EventTime:
@@ -105,16 +120,11 @@ def parse(value: dict[str, Any], calendar_zone: str, *, which: str) -> EventTime
         return EventTime(day=_day(str(has_date), which))
     if not has_moment:
         raise required(f"Missing {which} time.")
-    if not _RFC3339.fullmatch(str(has_moment)):
-        raise invalid(f"Invalid {which} time.")
     return _timed(str(has_moment), value.get("timeZone"), calendar_zone, which)
 
 
 def _timed(text: str, zone_name: str | None, calendar_zone: str, which: str) -> EventTime:
-    try:
-        moment = _moment(text)
-    except ValueError:
-        raise invalid(f"Invalid {which} time.") from None
+    moment = _read(text, f"Invalid {which} time.")
     if moment.tzinfo is None:
         if not zone_name:
             raise required(f"Missing time zone definition for {which} time.")
@@ -127,9 +137,12 @@ def _timed(text: str, zone_name: str | None, calendar_zone: str, which: str) -> 
 
 def _day(text: str, which: str) -> date:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise invalid(f"Invalid {which} time.") from None
+    if day.year not in _YEARS:
+        raise invalid(f"Invalid {which} time.")
+    return day
 
 
 def check_order(start: EventTime, end: EventTime) -> None:

@@ -128,6 +128,13 @@ def test_a_new_time_of_the_series_drops_exceptions_it_no_longer_makes(weekly):
     assert len(weekly.ok("GET", f"{EVENTS}/abcde/instances")["items"]) == 5
 
 
+def test_a_series_that_stops_recurring_keeps_one_event(weekly):
+    weekly.ok("PATCH", f"{EVENTS}/abcde_20260323T080000Z", {"summary": "Other"})
+    weekly.ok("PATCH", f"{EVENTS}/abcde", {"recurrence": None})
+    assert set(weekly.events()) == {"abcde"}
+    assert weekly.refused("GET", f"{EVENTS}/abcde_20260323T080000Z") == (404, "notFound")
+
+
 def test_an_occurrence_cannot_recur_itself(weekly):
     patch = {"recurrence": ["RRULE:FREQ=DAILY;COUNT=2"]}
     assert weekly.refused("PATCH", f"{EVENTS}/abcde_20260323T080000Z", patch) == (400, "invalid")

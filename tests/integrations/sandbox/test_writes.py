@@ -2,6 +2,7 @@
 
 import pytest
 
+from integrations.sandbox.shapes import shape
 from tests.integrations.sandbox.caller import WORK, timed, whole
 
 EVENTS = "calendars/primary/events"
@@ -120,6 +121,21 @@ def test_switching_to_all_day_needs_the_old_kind_set_to_null(work):
 def test_what_google_would_refuse_is_refused(work, event, reason):
     assert work.refused("POST", EVENTS, event) == (400, reason)
     assert work.events() == {}
+
+
+ODD = [None, "", 0, -1, True, [], {}, [None], {"a": None}, "2026-13-45", "9999-12-31T23:59:59Z",
+       {"date": "0001-01-01"}, {"dateTime": "9999-12-31T23:59:59-14:00"},
+       ["RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"], ["EXDATE:20261301"]]  # fmt: skip
+
+
+@pytest.mark.parametrize("field", sorted(shape("Event")))
+def test_odd_values_are_taken_or_refused_but_never_break_it(work, field):
+    for value in ODD:
+        answer = work("POST", EVENTS, DAY | {field: value})
+        assert answer.status_code in (200, 400, 409), (value, answer.text)
+        answer = work("GET", EVENTS, **{field: str(value), "timeMin": str(value)})
+        assert answer.status_code in (200, 400), (value, answer.text)
+    work.ok("GET", EVENTS, singleEvents=True)
 
 
 def test_extended_properties_are_cut_and_dropped_silently(work):
