@@ -40,6 +40,14 @@ def flag(name: str) -> bool:
     return SWITCH[value]
 
 
+def days(name: str, default: int) -> int:
+    """The number of days `name`, at least one; raises ImproperlyConfigured for anything else."""
+    value = text(name, str(default))
+    if not (value.isdecimal() and int(value) >= 1):
+        raise ImproperlyConfigured(f"{name} must be a whole number of days, at least 1.")
+    return int(value)
+
+
 def url(name: str, schemes: tuple[str, ...], example: str) -> str:
     """The address in `name`, or "" where none is set.
 

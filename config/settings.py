@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from config import keys, logs
 from config.database import database
 from config.embedded_servers import Postgres, Valkey
-from config.environment import BASE_DIR, data_dir, env, flag, text, url
+from config.environment import BASE_DIR, data_dir, days, env, flag, text, url
 
 DATA_DIR = data_dir()
 # Which part of Lockstep this process is: web, worker, beat, or (any other) command.
@@ -132,6 +132,10 @@ SPECTACULAR_SETTINGS = {"TITLE": "Lockstep", "VERSION": "0.1.0", "OAS_VERSION": 
 LOGGING = logs.configuration(
     style=text("LOG_FORMAT", "plain"), level=text("LOG_LEVEL", "INFO").upper()
 )
+
+# How long is kept: the journal of what was done, the memory of what was deleted ----------------
+LOCKSTEP_JOURNAL_DAYS = days("LOCKSTEP_JOURNAL_DAYS", 180)
+LOCKSTEP_GRAVE_DAYS = days("LOCKSTEP_GRAVE_DAYS", 60)
 
 # The services ---------------------------------------------------------------------------------
 GOOGLE_CLIENT_ID = text("GOOGLE_CLIENT_ID")
