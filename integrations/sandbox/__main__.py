@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
 from integrations.sandbox import oauth, seeds
@@ -18,7 +21,12 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
     parser.add_argument("--state", type=Path, help="folder that keeps everything; else memory")
     parser.add_argument("--seed-data", default="demo", metavar="NAME", help=seeds.NAMES)
+    parser.add_argument(
+        "--end-with-stdin", action="store_true", help="stop when standard input closes"
+    )
     options = parser.parse_args()
+    if options.end_with_stdin:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
 
     def ready(port: int) -> None:
         client = {"client_id": oauth.CLIENT_ID, "client_secret": oauth.CLIENT_SECRET}
@@ -36,6 +44,13 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     return 0
+
+
+def _end_with_stdin() -> None:
+    """Stop once nobody holds the other end of the pipe: whoever started this process is gone."""
+    while os.read(0, 4096):
+        continue
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ class Sandbox:
     """Starts a sandbox on a free port and speaks to its control API.
 
     Use it as a context manager. `url` is the root of every address, without a slash at the end;
-    `stop` ends it in good order, `kill` does not, `start` brings it back on the same port.
+    `stop` ends it in good order, `kill` does not, `start` brings it back on the same port. It also
+    ends when the process that started it does, however that ended.
     """
 
     def __init__(self, seed_data: str = "demo", state: Path | None = None, port: int = 0) -> None:
@@ -49,11 +50,11 @@ class Sandbox:
     def start(self) -> None:
         """Start the process and wait until it answers; raise RuntimeError if it does not."""
         command = [sys.executable, "-m", "integrations.sandbox", "--port", str(self.port)]
-        command += ["--seed-data", self.seed_data]
+        command += ["--seed-data", self.seed_data, "--end-with-stdin"]
         command += ["--state", str(self.state)] if self.state else []
         root = Path(__file__).resolve().parents[2]
         self._process = subprocess.Popen(  # noqa: S603 (our own module, our own arguments)
-            command, stdout=subprocess.PIPE, text=True, cwd=root
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root
         )
         line = self._process.stdout.readline() if self._process.stdout else ""
         if not line:
@@ -78,8 +79,9 @@ class Sandbox:
             return
         process.send_signal(number)
         process.wait(timeout=15)
-        if process.stdout:
-            process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe:
+                pipe.close()
 
     def get(self, name: str, **query: Any) -> dict[str, Any]:
         """Return what a control call under `/sandbox/` answers."""
