@@ -34,8 +34,8 @@ from sync.core.provider import (
 )
 from sync.core.records import Fields
 
-_PAGE: Final = 2500
-_LIST_MASK: Final = f"nextPageToken,nextSyncToken,accessRole,items({MASK})"
+PAGE_SIZE: Final = 2500
+LIST_MASK: Final = f"nextPageToken,nextSyncToken,accessRole,items({MASK})"
 _SEARCH: Final = "events.search"  # events.list with a filter: it need not end with a sync token
 # Raise it when the same request is read into other fields: stored cursors are then given up.
 _FORMAT: Final = 1
@@ -75,8 +75,8 @@ class GoogleCalendar:
         self._list_parameters: Mapping[str, Any] = {
             "calendarId": calendar_id,
             "singleEvents": False,
-            "maxResults": _PAGE,
-            "fields": _LIST_MASK,
+            "maxResults": PAGE_SIZE,
+            "fields": LIST_MASK,
         }
         bound = {**self._list_parameters, "root": calendar.root}
         digest = blake2b(json.dumps(bound, sort_keys=True).encode(), digest_size=12).hexdigest()
@@ -144,12 +144,23 @@ class GoogleCalendar:
         for start in range(0, len(writes), self.traits.batch):
             calls: list[Call] = []
             for write in writes[start : start + self.traits.batch]:
-                try:
-                    calls.append(self._preparer.prepare(write))
-                except Refusal as error:
-                    yield Outcome(write, refusal=error)
+                prepared = self._prepared(write)
+                if isinstance(prepared, Refusal):
+                    yield Outcome(write, refusal=prepared)
+                else:
+                    calls.append(prepared)
             for call, answer in zip(calls, send(self._calendar, calls), strict=True):
                 yield self._outcome(call, answer)
+
+    def _prepared(self, write: Write) -> Call | Refusal:
+        """Return the call for a write, or what is in its way; a bad record costs only itself."""
+        try:
+            return self._preparer.prepare(write)
+        except Refusal as error:
+            return error
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            reason = f"the record cannot be written, {problem_of(error)}"
+            return Refusal(Remedy.PARK, call=f"calendar.events.{write.kind}", reason=reason)
 
     def _outcome(self, call: Call, answer: Answer) -> Outcome:
         try:
