@@ -17,8 +17,8 @@ Answer = dict[str, Any] | Refusal
 
 def send(calendar: Calendar, calls: Sequence[Call]) -> list[Answer]:
     """Carry out the calls and return their answers in order; a deletion answers {}."""
-    if len(calls) == 1:
-        return [_alone(calendar, calls[0])]
+    if len(calls) < 2:
+        return [_alone(calendar, call) for call in calls]
     return _Batch(calendar, calls).answers()
 
 

@@ -1,6 +1,6 @@
 """From one write of the port to one call of the Calendar API."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -12,18 +12,16 @@ from integrations.google.client import Calendar
 from integrations.google.events import (
     MASK,
     Raw,
-    attendees_of,
     fields_of,
-    metadata_of,
     slot_of,
 )
+from integrations.google.ownership import check_ownership, may_be_a_guests
 from sync.core.marks import Marker
 from sync.core.provider import Refusal, Remedy, Write, WriteKind
 from sync.core.records import Fields
 
-# Each copy's own (reference of the Events resource); other fields belong to the organiser's copy.
-_PER_COPY: Final = frozenset({"reminders", "colour", "transparency"})
-_LOOKS_AT_CURRENT: Final = frozenset({"attendees", "metadata"})
+# A part of these is replaced, so the whole is read first.
+_PARTLY_OURS: Final = frozenset({"attendees", "metadata"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +72,13 @@ class Preparer:
         return Call(write, "events.insert", request)
 
     def _update(self, write: Write) -> Call:
-        if unwritable := write.changed - WRITABLE:
-            raise _refused(
-                Remedy.PARK, "events.patch", f"cannot be changed: {', '.join(sorted(unwritable))}"
-            )
+        _check_writable(write.changed)
         current: Raw = {}
-        if _must_look(write):
+        if write.changed & _PARTLY_OURS or may_be_a_guests(write.fields, write.changed):
             current = self.get(write.remote_id)
             if current.get("etag") != write.version:
                 raise _refused(Remedy.REREAD, "events.patch", "the version has moved")
-            _check_ownership(write, current)
+            check_ownership(write.fields, write.changed, current)
         body = patch_body(write.fields, write.changed, current)
         return self._patch(write, body, write.remote_id, write.version)
 
@@ -104,10 +99,8 @@ class Preparer:
             raise _refused(Remedy.ADOPT, "events.patch", "the occurrence was changed before")
         stands = fields_of(occurrence)
         changed = {n for n in write.fields if write.fields[n] != stands.get(n)} - {"recurrence"}
-        if unwritable := changed - WRITABLE:
-            raise _refused(
-                Remedy.PARK, "events.patch", f"cannot be changed: {', '.join(sorted(unwritable))}"
-            )
+        _check_writable(changed)
+        check_ownership(write.fields, changed, occurrence)
         body = patch_body(write.fields, changed, occurrence)
         return self._patch(write, body, occurrence["id"], occurrence.get("etag", ""))
 
@@ -163,36 +156,10 @@ class Preparer:
         return query
 
 
-def _must_look(write: Write) -> bool:
-    """Say whether an update needs the event as it stands: to merge a part, or to see its owner."""
-    invited = any(guest.get("self") for guest in write.fields.get("attendees") or ())
-    return bool(write.changed & _LOOKS_AT_CURRENT) or bool(invited and write.changed - _PER_COPY)
-
-
-def _check_ownership(write: Write, current: Raw) -> None:
-    """Raise PARK if a guest's copy would change what belongs to the organiser.
-
-    Google would keep such a change on this copy only, until the organiser's next one runs over it.
-    """
-    organizer = current.get("organizer")
-    if not organizer or organizer.get("self") or current.get("guestsCanModify"):
-        return
-    shared = write.changed - _PER_COPY
-    if _but_own_response(write.fields.get("attendees")) == _but_own_response(
-        attendees_of(current.get("attendees", ()))
-    ):
-        shared -= {"attendees"}
-    before = metadata_of(current.get("extendedProperties", {}))
-    if (write.fields.get("metadata") or {}).get("shared") == before.get("shared"):
-        shared -= {"metadata"}
-    if shared:
-        raise _refused(
-            Remedy.PARK, "events.patch", f"belongs to the organiser: {', '.join(sorted(shared))}"
-        )
-
-
-def _but_own_response(guests: Sequence[Mapping[str, Any]] | None) -> list[Mapping[str, Any]]:
-    return [{**guest, "response": ""} if guest.get("self") else guest for guest in guests or ()]
+def _check_writable(changed: Collection[str]) -> None:
+    if unwritable := frozenset(changed) - WRITABLE:
+        names = ", ".join(sorted(unwritable))
+        raise _refused(Remedy.PARK, "events.patch", f"cannot be changed: {names}")
 
 
 def _as_in_the_series(occurrence: Raw, series: Raw) -> bool:

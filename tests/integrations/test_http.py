@@ -164,7 +164,7 @@ def test_an_answer_that_unfolds_without_end_is_refused(server: Server) -> None:
 def test_an_answer_that_drips_is_given_up(server: Server) -> None:
     def drip(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
-        handler.send_header("Content-Length", "1000")
+        handler.send_header("Content-Length", "40")
         handler.end_headers()
         with suppress(ConnectionError):
             for _ in range(40):

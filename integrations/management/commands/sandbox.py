@@ -17,7 +17,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Where it listens, what it keeps and what it starts with."""
         parser.add_argument("--host", default="127.0.0.1", help="default: this machine only")
-        parser.add_argument("--port", type=int, default=8787, help="default: 8787; 0: any free one")
+        parser.add_argument("--port", type=int, default=8765, help="default: 8765; 0: any free one")
         parser.add_argument("--state", type=Path, metavar="DIR", help="keep everything in a folder")
         parser.add_argument("--seed-data", default="demo", metavar="NAME", help=NAMES)
 
