@@ -6,12 +6,11 @@ import pytest
 
 from calendars.models import BusyRule, Item
 from calendars.services import refresh_busy_blocks
-from integrations import registry
-from integrations.models import Account, Collection, Workspace
+from integrations.models import Collection
 from sync.core.provider import Refusal, Remedy
 from sync.models import Mapping, SyncItem, SyncOperation
 from sync.reset import preview_reset, reset_calendar, rules_into
-from tests.sync.remote import RemoteCalendar, RemoteProvider
+from tests.sync.blocks import draw, lose_database, one_block, with_fault, world_with_blocks
 from tests.sync.world import World, delete_locally, edit_locally
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,40 +22,12 @@ class Killed(BaseException):
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    world = World()
-    monkeypatch.setattr(registry, "open_provider", lambda c, **how: world.provider(c))
-    return world
+    return world_with_blocks(monkeypatch)
 
 
 @pytest.fixture
 def target(world: World) -> Collection:
-    """A calendar with three blocks, one of them a series with a moved occurrence, and a meeting."""
-    source, target = world.collection("source"), world.collection("target")
-    remote = world.calendars["source"]
-    remote.add("a", title="Secret A")
-    remote.add("b", title="Secret B")
-    remote.add("s", title="Secret series", recurrence=["RRULE:FREQ=DAILY;COUNT=5"])
-    remote.add("s_2", title="Moved", parent="s", slot="2026-05-06T09:00:00Z", **_at(15))
-    world.calendars["target"].add("meeting", title="A meeting")
-    BusyRule.objects.create(source=source, target=target)
-    draw(world, source, target)
-    return target
-
-
-def _at(hour: int) -> dict[str, dict[str, str]]:
-    zone = "Europe/Berlin"
-    return {
-        "start": {"at": f"2026-05-06T{hour}:00:00Z", "zone": zone},
-        "end": {"at": f"2026-05-06T{hour + 1}:00:00Z", "zone": zone},
-    }
-
-
-def draw(world: World, source: Collection, target: Collection) -> None:
-    """Sync both calendars, and draw the blocks between."""
-    world.sync(source)
-    BusyRule.objects.update(applied="")
-    refresh_busy_blocks(now=world.clock())
-    world.sync(target)
+    return Collection.objects.get(remote_id="target")
 
 
 def titles(world: World) -> list[str]:
@@ -66,15 +37,6 @@ def titles(world: World) -> list[str]:
 def reset(world: World, target: Collection) -> None:
     errand = reset_calendar(collection=target, clock=world.clock)
     assert errand.state == "done", errand.error
-
-
-def lose_database(world: World) -> Collection:
-    """All that is left is what connecting the account makes anew."""
-    Workspace.objects.all().delete()
-    account = Account.objects.create(
-        workspace=Workspace.objects.create(name="Anew"), service="google", identity="sub"
-    )
-    return Collection.objects.create(account=account, remote_id="target", name="target")
 
 
 def test_a_reset_removes_the_blocks_and_nothing_else(world: World, target: Collection) -> None:
@@ -87,7 +49,7 @@ def test_a_reset_removes_the_blocks_and_nothing_else(world: World, target: Colle
 
 
 def test_a_reset_works_with_an_empty_database(world: World, target: Collection) -> None:
-    anew = lose_database(world)
+    anew = lose_database()
 
     reset(world, anew)
 
@@ -172,17 +134,6 @@ def test_each_deletion_is_announced_with_its_evidence_before_it_is_sent(
     assert not SyncItem.objects.filter(state="intended").exists()
 
 
-def with_fault(
-    world: World, monkeypatch: pytest.MonkeyPatch, fault: Callable[[str, str], None]
-) -> None:
-    """From now on every call to a calendar is asked about first and afterwards."""
-    monkeypatch.setattr(
-        registry,
-        "open_provider",
-        lambda c, **how: RemoteProvider(world.calendars[c.remote_id], fault=fault),
-    )
-
-
 def on_call(number: int, wanted: str, deed: Callable[[], None]) -> Callable[[str, str], None]:
     """Return a fault that strikes at the n-th moment of this kind, and never again."""
     moments = iter(range(number, -1, -1))
@@ -238,10 +189,6 @@ def test_a_block_that_a_person_just_edited_is_read_again_and_goes(
     reset(world, target)
 
     assert titles(world) == ["A meeting"]
-
-
-def one_block(remote: RemoteCalendar) -> str:
-    return next(s.remote_id for s in remote.events.values() if s.mark and not s.parent)
 
 
 def _discard(value: object) -> None:
@@ -318,7 +265,7 @@ def test_two_runs_do_not_meet(world: World, target: Collection) -> None:
 def test_a_reset_does_not_use_up_what_the_guard_lets_pass(world: World, target: Collection) -> None:
     for number in range(20):
         world.calendars["source"].add(f"e{number}", title=f"Secret {number}")
-    draw(world, Collection.objects.get(name="source"), target)
+    draw(world)
     BusyRule.objects.update(enabled=False)
     reset(world, target)
     world.calendars["target"].add("other", title="Another meeting")
