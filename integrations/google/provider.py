@@ -157,6 +157,7 @@ class GoogleCalendar:
         try:
             return self._preparer.prepare(write)
         except Refusal as error:
+            error.certain = True  # only reading has been tried so far
             return error
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             reason = f"the record cannot be written, {problem_of(error)}"

@@ -15,10 +15,10 @@ from integrations.google.events import (
     fields_of,
     slot_of,
 )
+from integrations.google.occurrences import as_in_the_series
 from integrations.google.ownership import check_ownership, may_be_a_guests
 from sync.core.marks import Marker
 from sync.core.provider import Refusal, Remedy, Write, WriteKind
-from sync.core.records import Fields
 
 # A part of these is replaced, so the whole is read first.
 _PARTLY_OURS: Final = frozenset({"attendees", "metadata"})
@@ -95,7 +95,7 @@ class Preparer:
         of ours whose answer was lost; the next delta shows it.
         """
         occurrence = self._occurrence(write.parent, write.slot)
-        if not _as_in_the_series(occurrence, self.get(write.parent)):
+        if not as_in_the_series(occurrence, self.get(write.parent)):
             raise _refused(Remedy.ADOPT, "events.patch", "the occurrence was changed before")
         stands = fields_of(occurrence)
         changed = {n for n in write.fields if write.fields[n] != stands.get(n)} - {"recurrence"}
@@ -160,25 +160,6 @@ def _check_writable(changed: Collection[str]) -> None:
     if unwritable := frozenset(changed) - WRITABLE:
         names = ", ".join(sorted(unwritable))
         raise _refused(Remedy.PARK, "events.patch", f"cannot be changed: {names}")
-
-
-def _as_in_the_series(occurrence: Raw, series: Raw) -> bool:
-    """Say whether an occurrence is still as the rule of its series makes it."""
-    mine, theirs = fields_of(occurrence), fields_of(series)
-    inherited = mine.keys() - {"start", "end", "recurrence"}
-    return (
-        all(mine[name] == theirs[name] for name in inherited)
-        and slot_of(occurrence["start"]) == slot_of(occurrence["originalStartTime"])
-        and _length(mine) == _length(theirs)
-    )
-
-
-def _length(fields: Fields) -> timedelta:
-    start, end = (
-        datetime.fromisoformat(time.get("date") or time["at"])
-        for time in (fields["start"], fields["end"])
-    )
-    return end - start
 
 
 def _conditional(request: HttpRequest, call: str, version: str) -> HttpRequest:

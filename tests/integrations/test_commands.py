@@ -78,19 +78,23 @@ class TestConnecting:
         assert [(c.remote_id, c.direction) for c in selected] == [(team, "pull")]
 
     def test_a_browser(self, google_settings: Sandbox) -> None:
-        class Terminal(io.StringIO):
-            """A person who opens the address as soon as it is printed, and allows everything."""
+        assert "Connected." in _connect_in_a_browser()
 
-            def write(self, text: str) -> int:
-                if address := re.search(r"http\S+", text):
-                    threading.Thread(target=_allow, args=[address[0]]).start()
-                return super().write(text)
-
-        out = io.StringIO()
-        call_command(
-            "connect_account", "google", timeout=5, email_hint=WORK, stdout=out, stderr=Terminal()
-        )
-        assert "Connected." in out.getvalue()
+    @pytest.mark.parametrize(
+        ("acts", "said"),
+        [
+            ({"decision": "deny"}, "access was denied"),
+            ({"refused": "calendarlist"}, "calendarlist.readonly"),
+            ({"access_type": "online"}, "no refresh token"),
+        ],
+    )
+    def test_a_consent_that_is_not_enough_fails_with_1_and_says_why(
+        self, google_settings: Sandbox, acts: dict[str, str], said: str
+    ) -> None:
+        with pytest.raises(CommandError, match=said) as error:
+            _connect_in_a_browser(**acts)
+        assert error.value.returncode == 1
+        assert not Account.objects.exists()
 
     def test_a_wrong_token_fails_with_1(self, google_settings: Sandbox) -> None:
         assert code_of("connect_account", "google", "--refresh-token", "nonsense") == 1
@@ -179,12 +183,28 @@ class TestListing:
         assert listed["account"]["state"] == "needs_reconnect"
 
 
-def _allow(address: str) -> None:
-    """Open the consent page and allow everything that it asks for."""
+def _connect_in_a_browser(**acts: str) -> str:
+    """Run connect_account beside a person who opens the address as soon as it is printed."""
+
+    class Terminal(io.StringIO):
+        """Where the address appears."""
+
+        def write(self, text: str) -> int:
+            if address := re.search(r"http\S+", text):
+                threading.Thread(target=_answer, args=[address[0]], kwargs=acts).start()
+            return super().write(text)
+
+    out = io.StringIO()
+    call_command("connect_account", "google", timeout=5, stdout=out, stderr=Terminal())
+    return out.getvalue()
+
+
+def _answer(address: str, *, decision: str = "allow", refused: str = "\n", **more: str) -> None:
+    """Open the consent page and allow what it asks for, but for the scopes that are refused."""
     page = urlsplit(address)
-    asked = {name: values[0] for name, values in parse_qs(page.query).items()}
-    form = [*asked.items(), ("account", WORK), ("decision", "allow")]
-    form += [("granted", scope) for scope in asked["scope"].split()]
+    asked = {name: values[0] for name, values in parse_qs(page.query).items()} | more
+    form = [*asked.items(), ("account", WORK), ("decision", decision)]
+    form += [("granted", scope) for scope in asked["scope"].split() if refused not in scope]
     consent = f"{page.scheme}://{page.netloc}{page.path}"
     with urllib.request.urlopen(consent, urlencode(form).encode(), timeout=5):
         """The browser has followed the way back to us by now."""

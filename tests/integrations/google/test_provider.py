@@ -310,6 +310,16 @@ def test_a_refusal_that_lasts_travels(
     assert len(google.naps) == (2 if remedy is Remedy.RETRY and status != 503 else 0)
 
 
+def test_a_failed_look_before_a_write_leaves_no_doubt_that_nothing_was_written(
+    google: Google,
+) -> None:
+    provider = google.open()
+    copy = provider.read(google.add(plain()))
+    google.sandbox.fault("error", operation="events.get", status=503, times=None)
+    refusal = refused(provider, update(copy, metadata={"private": {"a": "1"}}))
+    assert (refusal.remedy, refusal.certain) == (Remedy.RETRY, True)
+
+
 def test_a_rate_limit_is_waited_out_for_as_long_as_google_asks(google: Google) -> None:
     google.sandbox.fault(
         "error",
