@@ -9,16 +9,16 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from calendars.event_fields import COLUMNS, columns_of, fields_of
-from calendars.mirror import Rule, Skip, Source, block_of, occurrence_of, window
+from calendars.mirror import Block, Rule, Source, mirror, window
 from calendars.models import BusyRule, Event, Item
-from calendars.recurrence import at_slot, has_slot, is_series
-from sync.core.records import Fields, Kind
+from sync.core.records import Kind
 
 # How many heads are handled in one transaction.
 BATCH = 1_000
@@ -28,11 +28,10 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A block as it should be; `series` is the block that it is an exception of, with `slot`."""
+    """A block as it should be, and the item of the series' block that it is an exception of."""
 
-    fields: Fields
+    block: Block
     series: uuid.UUID | None = None
-    slot: str = ""
 
 
 @dataclass(slots=True)
@@ -73,9 +72,9 @@ def due_heads(rule: BusyRule, now: datetime) -> Iterator[Sequence[uuid.UUID]] | 
     """
     applied, _, day = rule.applied.partition("@")
     if applied != _content(rule):
-        return _batches(_all_heads(rule), _strays(rule))
+        return chain(_walk(_sources(rule).filter(series=None)), _walk(_strays(rule)))
     if day != now.date().isoformat():
-        return _batches(_newly_reached(rule, date.fromisoformat(day), now))
+        return _walk(_newly_reached(rule, date.fromisoformat(day), now))
     return None
 
 
@@ -111,141 +110,80 @@ def _content(rule: BusyRule) -> str:
     return knobs_of(rule).content(rule.source.name)
 
 
-def _all_heads(rule: BusyRule) -> Iterator[uuid.UUID]:
-    sources = Event.objects.filter(item__home=rule.source_id, item__deleted_at=None)
-    heads = sources.filter(series=None, busy_rule=None).order_by("pk")
-    return _keyset(heads)
-
-
-def _keyset(heads: Any) -> Iterator[uuid.UUID]:
-    """Walk along the primary key, a batch at a time: nothing is held, and no cursor stays open."""
+def _walk(events: QuerySet[Event]) -> Iterator[Sequence[uuid.UUID]]:
+    """Yield the heads of events in batches along the primary key: little is held, nothing open."""
     last = uuid.UUID(int=0)
-    while ids := list(heads.filter(pk__gt=last).values_list("pk", flat=True)[:BATCH]):
-        yield from ids
+    while ids := list(
+        events.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:BATCH]
+    ):
+        yield heads_of(ids)
         last = ids[-1]
 
 
-def _strays(rule: BusyRule) -> Iterator[uuid.UUID]:
-    """Yield the heads of blocks whose source was deleted or has left the source calendar."""
+def _sources(rule: BusyRule) -> QuerySet[Event]:
+    return Event.objects.filter(item__home=rule.source_id, item__deleted_at=None, busy_rule=None)
+
+
+def _has_block(rule: BusyRule) -> Exists:
     blocks = Event.objects.filter(busy_rule=rule, item__deleted_at=None)
-    gone = blocks.exclude(source__deleted_at=None, source__home=rule.source_id)
-    for ids in _chunks(gone.values_list("source_id", flat=True).iterator(BATCH)):
-        yield from heads_of(ids)
+    return Exists(blocks.filter(source=OuterRef("pk")))
 
 
-def _newly_reached(rule: BusyRule, day: date, now: datetime) -> Iterator[uuid.UUID]:
-    """Yield the heads that a window may reach now and did not reach on `day`."""
+def _strays(rule: BusyRule) -> QuerySet[Event]:
+    """Find the events with a block that were deleted or have left the source calendar."""
+    gone = ~Q(item__deleted_at=None) | ~Q(item__home=rule.source_id)
+    return Event.objects.filter(gone, _has_block(rule))
+
+
+def _newly_reached(rule: BusyRule, day: date, now: datetime) -> QuerySet[Event]:
+    """Find the events without a block that a window may reach now and did not reach on `day`."""
     _, until = window(knobs_of(rule), now)
     since = until - timedelta(days=(now.date() - day).days + 1)
-    blocks = Event.objects.filter(busy_rule=rule, source=OuterRef("pk"), item__deleted_at=None)
-    sources = Event.objects.filter(
-        Q(starts_at__range=(since, until))
-        | Q(starts_on__range=(since.date(), until.date()))
-        | ~Q(recurrence=[]),
-        ~Exists(blocks),
-        item__home=rule.source_id,
-        item__deleted_at=None,
-    )
-    for ids in _chunks(sources.filter(busy_rule=None).values_list("pk", flat=True).iterator(BATCH)):
-        yield from heads_of(ids)
-
-
-def _chunks(ids: Iterable[uuid.UUID]) -> Iterator[list[uuid.UUID]]:
-    chunk: list[uuid.UUID] = []
-    for one in ids:
-        chunk.append(one)
-        if len(chunk) == BATCH:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
-
-
-def _batches(*heads: Iterator[uuid.UUID]) -> Iterator[list[uuid.UUID]]:
-    for part in heads:
-        yield from _chunks(part)
+    entering = Q(begins_at__range=(since, until)) | ~Q(recurrence=[])
+    return _sources(rule).filter(entering, ~_has_block(rule))
 
 
 def _compare(rule: BusyRule, heads: Sequence[uuid.UUID], now: datetime) -> Changes:
     """Find out what differs between the blocks as they are and as they should be."""
     rows = list(_rows(Q(pk__in=heads) | Q(series__in=heads), busy_rule=None))
-    blocks = _blocks(rule, [row["item_id"] for row in rows])
-    exceptions: dict[uuid.UUID, list[Row]] = {}
-    for row in rows:
-        if row["series_id"]:
-            exceptions.setdefault(row["series_id"], []).append(row)
-    mirror = _Mirror(rule, knobs_of(rule), blocks, now)
+    existing = _rows(busy_rule=rule, source__in=[row["item_id"] for row in rows])
+    blocks = {row["source_id"]: row for row in existing}
+    knobs = knobs_of(rule)
     wanted: dict[uuid.UUID, Wanted] = {}
-    for row in rows:
-        if not row["series_id"]:
-            wanted |= mirror.head(row, exceptions.get(row["item_id"], ()))
+    for family in _families(rows):
+        head, *exceptions = (_source(rule, row, blocks.get(row["item_id"])) for row in family)
+        series = _block_id(rule, family[0]["item_id"], blocks)
+        for row, found in zip(family, mirror(knobs, head, exceptions, now), strict=True):
+            if isinstance(found, Block):
+                wanted[row["item_id"]] = Wanted(found, series if found.slot else None)
     return _differences(wanted, blocks)
 
 
-def _rows(*which: Q, **more: Any) -> Iterator[Row]:
+def _families(rows: Iterable[Row]) -> Iterable[list[Row]]:
+    """Put the exceptions behind their heads."""
+    families: dict[uuid.UUID, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: row["series_id"] is not None):
+        families.setdefault(row["series_id"] or row["item_id"], []).append(row)
+    return families.values()
+
+
+def _rows(*which: Q, **more: Any) -> Iterable[Row]:
     names = (*COLUMNS, "item_id", "series_id", "slot", "source_id")
     about = ("item__deleted_at", "item__home_id")
-    return iter(Event.objects.filter(*which, **more).values(*names, *about))
+    return Event.objects.filter(*which, **more).values(*names, *about)
 
 
-def _blocks(rule: BusyRule, sources: Sequence[uuid.UUID]) -> dict[uuid.UUID, Row]:
-    return {row["source_id"]: row for row in _rows(busy_rule=rule, source__in=sources)}
+def _source(rule: BusyRule, row: Row, block: Row | None) -> Source:
+    return Source(
+        fields=fields_of(row),
+        calendar=rule.source.name,
+        slot=row["slot"],
+        gone=row["item__deleted_at"] is not None or row["item__home_id"] != rule.source_id,
+        has_block=block is not None and block["item__deleted_at"] is None,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class _Mirror:
-    """One rule at work: from rows of sources to the blocks that they should have."""
-
-    rule: BusyRule
-    knobs: Rule
-    blocks: Mapping[uuid.UUID, Row]
-    now: datetime
-
-    def head(self, row: Row, exceptions: Iterable[Row]) -> dict[uuid.UUID, Wanted]:
-        """Return the wanted blocks of a head and its exceptions, by source."""
-        if self._gone(row):
-            return {}
-        block = self._alone(row)
-        wanted = {row["item_id"]: Wanted(block)} if block else {}
-        if not is_series(row):
-            return wanted
-        for part in exceptions:
-            found = self._of_series(part, row, block) if block else self._own(part)
-            wanted |= {part["item_id"]: found} if found else {}
-        return wanted
-
-    def _gone(self, row: Row) -> bool:
-        return bool(row["item__deleted_at"]) or row["item__home_id"] != self.rule.source_id
-
-    def _exists(self, row: Row) -> bool:
-        block = self.blocks.get(row["item_id"])
-        return block is not None and block["item__deleted_at"] is None
-
-    def _source(self, row: Row) -> Source:
-        return Source(fields_of(row), self.rule.source.name)
-
-    def _alone(self, row: Row) -> Fields | None:
-        exists = self._exists(row)
-        found = block_of(self.knobs, self._source(row), self.now, exists=exists)
-        return None if isinstance(found, Skip) else found
-
-    def _own(self, part: Row) -> Wanted | None:
-        """Return the single block of an exception whose series has none."""
-        block = None if self._gone(part) else self._alone(part)
-        return Wanted(block) if block else None
-
-    def _of_series(self, part: Row, row: Row, block: Fields) -> Wanted | None:
-        """Return the exception in the series' block; a deleted one leaves what the rule says."""
-        slot, series = part["slot"], block_id(self.rule, row["item_id"], self.blocks)
-        if not self._gone(part):
-            fields = occurrence_of(self.knobs, self._source(part), slot, block)
-            return Wanted(fields, series, slot)
-        if self._exists(part) and has_slot(block, slot):
-            return Wanted(at_slot(block, slot), series, slot)
-        return None
-
-
-def block_id(rule: BusyRule, source: uuid.UUID, blocks: Mapping[uuid.UUID, Row]) -> uuid.UUID:
+def _block_id(rule: BusyRule, source: uuid.UUID, blocks: Mapping[uuid.UUID, Row]) -> uuid.UUID:
     """Name a block after its rule and its source, so that nobody ever makes two."""
     known = blocks.get(source)
     return known["item_id"] if known else uuid.uuid5(rule.pk, str(source))
@@ -263,14 +201,16 @@ def _differences(wanted: Mapping[uuid.UUID, Wanted], blocks: Mapping[uuid.UUID, 
     return changes
 
 
-def _as_wanted(row: Row, block: Wanted) -> bool:
+def _as_wanted(row: Row, wanted: Wanted) -> bool:
     place = (row["item__deleted_at"], row["series_id"], row["slot"])
-    return place == (None, block.series, block.slot) and fields_of(row) == block.fields
+    return place == (None, wanted.series, wanted.block.slot) and (
+        fields_of(row) == wanted.block.fields
+    )
 
 
 def _write(rule: BusyRule, changes: Changes, now: datetime) -> None:
     """Write the changes with a handful of statements."""
-    new = {block_id(rule, source, {}): source for source in changes.create}
+    new = {_block_id(rule, source, {}): source for source in changes.create}
     workspace = rule.target.account.workspace_id
     Item.objects.bulk_create(
         Item(
@@ -300,17 +240,17 @@ def _write(rule: BusyRule, changes: Changes, now: datetime) -> None:
 
 def _event(
     item_id: uuid.UUID,
-    block: Wanted,
+    wanted: Wanted,
     rule: BusyRule | None = None,
     source: uuid.UUID | None = None,
 ) -> Event:
     return Event(
         item_id=item_id,
-        series_id=block.series,
-        slot=block.slot,
+        series_id=wanted.series,
+        slot=wanted.block.slot,
         busy_rule=rule,
         source_id=source,
-        **columns_of(block.fields),
+        **columns_of(wanted.block.fields),
     )
 
 

@@ -5,14 +5,14 @@ cannot get through. A private event shows no text of its own, whatever the rule 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from string import Formatter
 from typing import Any, Final
 
-from calendars.recurrence import at_slot, instant, reaches, rule_lines
+from calendars.recurrence import at_slot, has_slot, instant, is_series, reaches, rule_lines
 from sync.core.events import EMPTY
 from sync.core.records import Fields, fingerprint
 
@@ -38,8 +38,8 @@ _QUIET: Final[Mapping[str, Any]] = {"default": False, "overrides": []}
 class Skip(StrEnum):
     """Why an event makes no block."""
 
-    GONE = "deleted"
-    BLOCK = "a busy block itself"
+    GONE = "deleted, or in another calendar"
+    NO_SERIES = "its series does not repeat any more"
     CANCELLED = "cancelled"
     NO_TIMES = "no times"
     EVENT_TYPE = "event type"
@@ -87,33 +87,69 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One event of the source calendar as a rule looks at it."""
+    """One event of the source calendar as a rule looks at it.
+
+    `calendar` is the name of that calendar, `slot` the original start of an exception, "" for a
+    head: an event that is no exception. `gone` says that it was deleted or has left the calendar,
+    `has_block` that a block stands for it already.
+    """
 
     fields: Fields
     calendar: str = ""
-    is_block: bool = False
+    slot: str = ""
+    gone: bool = False
+    has_block: bool = False
 
 
-def block_of(rule: Rule, source: Source, now: datetime, *, exists: bool = False) -> Fields | Skip:
-    """Return the block that an event or a series makes, or why it makes none.
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A busy block as it should be; with a `slot` it is an exception in the block of its series."""
 
-    A block that `exists` is not given up because its time has passed.
+    fields: Fields
+    slot: str = ""
+
+
+def mirror(
+    rule: Rule, head: Source, exceptions: Sequence[Source], now: datetime
+) -> list[Block | Skip]:
+    """Return what blocks a head and its exceptions make, in this order, or why they make none.
+
+    A mirrored series has its exceptions in its block. Of a series that is not mirrored (declined,
+    say), an exception that fits the rule (accepted) makes a block of its own.
     """
-    skip = _unfit(rule, source) or _outside(rule, source.fields, now)
-    if skip is Skip.OVER and exists:
-        skip = None
-    return skip or _block(rule, source)
+    series = alone(rule, head, now)
+    if head.gone:
+        return [series, *[Skip.GONE for _ in exceptions]]
+    if not is_series(head.fields):
+        return [series, *[Skip.NO_SERIES for _ in exceptions]]
+    if isinstance(series, Block):
+        return [series, *[_within(rule, part, series.fields) for part in exceptions]]
+    return [series, *[alone(rule, part, now) for part in exceptions]]
 
 
-def occurrence_of(rule: Rule, source: Source, slot: str, series: Fields) -> Fields:
-    """Return the exception that an exception of a mirrored series makes in the series' block.
+def alone(rule: Rule, source: Source, now: datetime) -> Block | Skip:
+    """Return the block of an event that is looked at by itself, or why it makes none.
 
-    `series` is that block, `slot` the original start. An occurrence that is cancelled or that the
-    rule skips is cancelled in the block too; the window is the series' affair.
+    A block that exists is not given up because its time has passed.
     """
+    skip = Skip.GONE if source.gone else _unfit(rule, source) or _outside(rule, source.fields, now)
+    if skip is None or (skip is Skip.OVER and source.has_block):
+        return Block(_fields(rule, source))
+    return skip
+
+
+def _within(rule: Rule, source: Source, series: Fields) -> Block | Skip:
+    """Return the exception that an exception makes in the block `series`.
+
+    An occurrence that is cancelled or that the rule skips is cancelled in the block too; one that
+    is no exception any more becomes what the series says. The window is the series' affair.
+    """
+    if source.gone:
+        back = source.has_block and has_slot(series, source.slot)
+        return Block(at_slot(series, source.slot), source.slot) if back else Skip.GONE
     if _unfit(rule, source):
-        return {**at_slot(series, slot), "status": "cancelled"}
-    return {**_block(rule, source), "recurrence": []}
+        return Block({**at_slot(series, source.slot), "status": "cancelled"}, source.slot)
+    return Block({**_fields(rule, source), "recurrence": []}, source.slot)
 
 
 def window(rule: Rule, now: datetime) -> tuple[datetime, datetime]:
@@ -127,7 +163,6 @@ def _unfit(rule: Rule, source: Source) -> Skip | None:
     own = _own_response(fields)
     unsure = own in ("tentative", "needsAction") or fields.get("status") == "tentative"
     reasons = (
-        (Skip.BLOCK, source.is_block),
         (Skip.CANCELLED, fields.get("status") == "cancelled"),
         (Skip.NO_TIMES, not (fields.get("start") and fields.get("end"))),
         (Skip.EVENT_TYPE, fields.get("event_type") in rule.skip_event_types),
@@ -159,7 +194,7 @@ def _goes_on(fields: Fields, until: datetime) -> bool:
     return reaches(fields, until, datetime.max.replace(tzinfo=until.tzinfo))
 
 
-def _block(rule: Rule, source: Source) -> Fields:
+def _fields(rule: Rule, source: Source) -> Fields:
     fields, shown = source.fields, _shown(rule, source.fields)
     return {
         **EMPTY,

@@ -15,7 +15,8 @@ from dateutil.rrule import DAILY, WEEKLY, rrule, rruleset, rrulestr
 from sync.core.records import Fields
 
 _RULES = ("RRULE", "EXRULE", "RDATE", "EXDATE")
-_UNREADABLE = (ValueError, KeyError, OverflowError, OSError)
+# What dateutil and zoneinfo raise for rules, times and zones that they cannot read.
+_UNREADABLE = (ValueError, KeyError, TypeError, OverflowError, OSError)
 _FIXED_STEPS = {DAILY: timedelta(days=1), WEEKLY: timedelta(weeks=1)}
 
 
@@ -46,12 +47,11 @@ def reaches(fields: Fields, since: datetime, until: datetime) -> bool:
     start, end = instant(fields["start"]), instant(fields["end"])
     if start >= until:
         return False
-    if end > since or start >= since:
-        return True
     if not is_series(fields):
-        return False
+        return end > since or start >= since
+    before = since - max(end - start, timedelta(seconds=1))
     try:
-        return any(at < until for at in _starts_after(fields, since - (end - start)))
+        return next(_starts_after(fields, before), until) < until
     except _UNREADABLE:
         return True
 
@@ -134,7 +134,8 @@ def _rule(value: str, first: datetime, zone: tzinfo, wall: datetime) -> rrule:
     if "UNTIL" in parts:
         parts["UNTIL"] = _wall_time(parts["UNTIL"], zone, last=True).strftime("%Y%m%dT%H%M%S")
     rule = rrulestr(";".join(f"{k}={v}" for k, v in parts.items()), dtstart=first)
-    if not isinstance(rule, rrule) or parts["FREQ"] in ("HOURLY", "MINUTELY", "SECONDLY"):
+    within_a_day = parts["FREQ"] in ("HOURLY", "MINUTELY", "SECONDLY")
+    if not isinstance(rule, rrule) or within_a_day or parts.get("INTERVAL") == "0":
         raise ValueError("a rule that is not expanded")
     step = _FIXED_STEPS.get(rule._freq, timedelta(0)) * rule._interval  # type: ignore[attr-defined]
     if "COUNT" in parts or not step or wall <= first:
