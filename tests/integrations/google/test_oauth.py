@@ -25,7 +25,7 @@ from integrations.http import Http
 from integrations.sandbox import Sandbox
 from sync.core.provider import Refusal, Remedy
 from tests.integrations.google.conftest import WORK, Google, Purse
-from tests.integrations.provider_contract import create, listed, plain, refused
+from tests.integrations.provider_contract import create, listed, plain, refused, update
 
 CALENDAR = "https://www.googleapis.com/auth/calendar"
 
@@ -234,6 +234,22 @@ def test_a_refresh_token_that_lost_a_race_is_not_a_dead_grant(google: Google) ->
     http = AuthorizedHttp(Http(), google.client(), race)
     head, _ = http.request(f"{google.sandbox.url}/oauth2/v2/userinfo")
     assert head.status == 200
+
+
+def test_neither_tokens_nor_content_reach_the_logs(
+    google: Google, caplog: pytest.LogCaptureFixture
+) -> None:
+    for library in ("", "urllib3", "googleapiclient"):
+        caplog.set_level("DEBUG", logger=library)
+    provider = google.open()
+    writes = [create(provider.name(str(n)), plain("canary-title")) for n in range(2)]
+    copies = [outcome.copy for outcome in provider.write(writes) if outcome.copy]
+    google.change(copies[0].remote_id, {"title": "canary-other"})
+    refused(provider, update(copies[0], description="canary-text"))
+    listed(provider)
+    assert caplog.records
+    for secret in ("canary", google.purse.grant.access_token, google.purse.grant.refresh_token):
+        assert secret not in caplog.text
 
 
 def test_secrets_are_never_shown(google: Google) -> None:
