@@ -10,6 +10,7 @@ from sync.observing import Batch, Sighting, observe
 from sync.planning import Draft, Plan, draft
 from sync.run import Run, Step, Steps
 from sync.staging import stage
+from sync.tracking import track
 
 # How often a run plans anew because a copy moved between looking and writing.
 ROUNDS = 3
@@ -29,7 +30,7 @@ def pull(run: Run) -> Steps:
 
 def take_in(run: Run) -> Steps:
     """Plan, and carry out the local half of the plan."""
-    drafted = draft(run)
+    drafted = prepare(run)
     yield from inward.apply(run, drafted.local)
     _write_held(run, drafted.local)
     inward.catch_up(run, drafted.in_step)
@@ -54,7 +55,7 @@ def push(run: Run) -> Steps:
 def prepare(run: Run) -> Draft:
     """Give untracked items their mappings, and plan."""
     with run.commit():
-        outward.track(run)
+        track(run)
     return draft(run)
 
 

@@ -62,7 +62,7 @@ def _row(
         bulk.dumps(case.state.local),
         bulk.dumps(case.decision.fields),
         case.mapping.version,
-        case.mapping.evidence,
+        case.mapping.evidence or (case.decision.reason if change.dangerous else ""),
         1,
         "",
         now,
@@ -133,15 +133,27 @@ def keep_losses(run: Run, case: Case) -> None:
     decided = [clash for clash in case.decision.clashes if clash.winner]
     if not decided:
         return
-    now = run.clock()
-    _conflict_row(
+    row = _conflict_row(
         run,
         case,
         outcome=Conflict.Outcome.AUTOMATIC,
         winners={clash.field: str(clash.winner) for clash in decided},
-        closed_at=now,
-    ).save(force_insert=True)
+        closed_at=run.clock(),
+    )
+    if _is_kept(row):
+        return
+    row.save(force_insert=True)
     run.count("conflicts.automatic")
+
+
+def _is_kept(row: Conflict) -> bool:
+    """Say whether this very loss was kept before, when a write of the same outcome failed."""
+    return Conflict.objects.filter(
+        mapping=row.mapping,
+        outcome=row.outcome,
+        local_hash=row.local_hash,
+        remote_hash=row.remote_hash,
+    ).exists()
 
 
 def open_conflict(run: Run, change: Change, case: Case) -> None:

@@ -1,7 +1,8 @@
 """Fetch: look at a collection and bring home what was seen, without changing anything."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sync.core.absorb import Known, Verdict, weigh
@@ -76,12 +77,13 @@ def _unanswered(run: Run) -> Iterator[Batch]:
 
 def _listing(run: Run, cursor: str, seen: set[str] | None = None) -> Iterator[Batch]:
     """Yield the pages of one listing, with unclear copies read by id."""
+    gone: set[str] = set()
     for page in run.provider.changes(cursor):
         if seen is not None:
             seen.update(copy.remote_id for copy in page.copies)
             seen.update(bad.remote_id for bad in page.unreadable)
         last = page.cursor is not None and seen is None
-        sightings = list(_clear(run, page.copies))
+        sightings = list(_clear(run, page.copies, gone))
         yield Batch(sightings, page.cursor if last else None, unreadable=len(page.unreadable))
         if page.cursor is not None and seen is not None:
             yield Batch(list(_missing(run, seen)), page.cursor, complete=True)
@@ -92,23 +94,28 @@ def _complete_listing(run: Run) -> Iterator[Batch]:
     yield from _listing(run, "", seen=set())
 
 
-def _clear(run: Run, copies: Iterable[Copy]) -> Iterator[Sighting]:
-    """Replace each copy that is neither older nor newer than what we know by a read by id."""
-    copies = list(copies)
-    known = known_copies(run, [copy.remote_id for copy in copies])
-    for copy in copies:
-        verdict = weigh(known.get(copy.remote_id, Known()), copy, strong=False)
-        if verdict is Verdict.UNCLEAR:
-            yield Sighting(run.provider.read(copy.remote_id), strong=True)
+def _clear(run: Run, copies: Sequence[Copy], gone: set[str]) -> Iterator[Sighting]:
+    """Replace each copy that is neither older nor newer than what we know by a read by id.
+
+    So it is with one that a page shows twice, or that shows up after the same listing called it
+    `gone`. Adds to `gone` what this page does.
+    """
+    times = Counter(copy.remote_id for copy in copies)
+    known = known_copies(run, list(times))
+    for remote_id, copy in {copy.remote_id: copy for copy in copies}.items():
+        verdict = weigh(known.get(remote_id, Known()), copy, strong=False)
+        if verdict is Verdict.UNCLEAR or times[remote_id] > 1 or remote_id in gone:
+            yield Sighting(run.provider.read(remote_id), strong=True)
         else:
             yield Sighting(copy)
+    gone.update(copy.remote_id for copy in copies if copy.fields is None)
 
 
 def known_copies(run: Run, remote_ids: Sequence[str]) -> dict[str, Known]:
     """Return what is known of these copies, as far as weighing an observation needs it."""
     rows = Mapping.objects.filter(collection=run.collection, remote_id__in=remote_ids)
     return {
-        remote_id: Known(version, ordinal, {} if remote_hash else None)
+        remote_id: Known(version, ordinal, {} if remote_hash else None, named=True)
         for remote_id, version, ordinal, remote_hash in rows.values_list(
             "remote_id", "version", "ordinal", "remote_hash"
         )
@@ -119,8 +126,7 @@ def _missing(run: Run, seen: set[str]) -> Iterator[Sighting]:
     """Read by id each copy that a complete listing should have shown and did not."""
     rows = Mapping.objects.filter(collection=run.collection).exclude(remote_hash="")
     known = list(rows.exclude(remote_id="").values_list("remote_id", flat=True).iterator())
-    missing = [remote_id for remote_id in known if remote_id not in seen]
-    covered = [remote_id for remote_id in missing if _was_covered(run, remote_id)]
+    covered = list(_covered(run, sorted(name for name in known if name not in seen)))
     limits = limits_of(run.collection)
     most = max(limits.always, min(limits.most, int(limits.share_per_day * len(known))))
     if len(covered) > most and not run.released:
@@ -131,9 +137,18 @@ def _missing(run: Run, seen: set[str]) -> Iterator[Sighting]:
         yield Sighting(run.provider.read(remote_id), strong=True)
 
 
-def _was_covered(run: Run, remote_id: str) -> bool:
-    mapping = Mapping.objects.get(collection=run.collection, remote_id=remote_id)
-    return run.provider.covers(remote_tree(mapping) or {})
+def _covered(run: Run, remote_ids: Sequence[str]) -> Iterator[str]:
+    """Yield those that lie within what a complete listing shows."""
+    trees = ("remote_id", "base", "base_hash", "remote", "remote_hash")
+    for start in range(0, len(remote_ids), _CHUNK):
+        chunk = remote_ids[start : start + _CHUNK]
+        rows = Mapping.objects.filter(collection=run.collection, remote_id__in=chunk).only(*trees)
+        for mapping in rows.order_by("remote_id"):
+            if run.provider.covers(remote_tree(mapping) or {}):
+                yield mapping.remote_id
+
+
+_CHUNK = 1_000
 
 
 def remote_tree(mapping: Mapping) -> dict[str, object] | None:

@@ -1,21 +1,23 @@
 """Execute, the remote half: write intents, send, and write down what the service answered."""
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
+
+from django.db.models import F
 
 from calendars.models import Item
 from sync import journal
 from sync.core.provider import Copy, Outcome, Refusal, Remedy, Write, WriteKind
-from sync.core.reconcile import Action
-from sync.core.records import Direction, Side
+from sync.core.reconcile import Action, go_with_series
+from sync.core.records import Side
 from sync.inward import rest
-from sync.kinds import Local
 from sync.models import Mapping, SyncItem
 from sync.planning import Case, Change, Plan, cases, changes_of
 from sync.run import Run, Step, Steps
 from sync.staging import absorb_answer, drop_occurrences, save_mappings, set_base
+from sync.tracking import name_copy, parents_of
 
 # How often a refused write is tried before a person has to look at it.
 MOST_ATTEMPTS = 8
@@ -74,45 +76,6 @@ def _runs(changes: Sequence[Change]) -> Iterator[list[Change]]:
         yield batch
 
 
-def track(run: Run) -> None:
-    """Give each local item of this collection that has no remote copy yet a mapping, with its name.
-
-    Must run inside `run.commit()`. An exception waits until its series has a mapping.
-    """
-    if run.collection.direction == Direction.PULL:
-        return
-    items = Item.objects.alive().filter(home=run.collection, pending=True)
-    new = list(items.exclude(mappings__collection=run.collection).values_list("pk", flat=True))
-    locals_ = run.kind.load(new).values()
-    _map(run, [(local, "") for local in locals_ if not local.series])
-    parts = [(local, _parent(run, local.series)) for local in locals_ if local.series]
-    _map(run, [(local, parent) for local, parent in parts if parent])
-
-
-def _map(run: Run, rows: Sequence[tuple[Local, str]]) -> None:
-    """Insert mappings for items, given with the remote id of their series."""
-    now = run.clock()
-    mappings = [
-        Mapping(
-            collection=run.collection,
-            item_id=local.item_id,
-            remote_id="" if parent else _name(run, local.item_id),
-            parent=parent,
-            slot=local.slot,
-            seen_at=now,
-        )
-        for local, parent in rows
-    ]
-    Mapping.objects.bulk_create(mappings, ignore_conflicts=True, batch_size=1_000)
-
-
-def _name(run: Run, item_id: uuid.UUID, predecessor: str = "") -> str:
-    """Name a copy after its item, its place and the dead copy that it replaces."""
-    if not run.provider.traits.client_ids:
-        return ""
-    return run.provider.name(str(run.collection.pk), str(item_id), predecessor)
-
-
 def _intend(run: Run, chunk: Sequence[Change]) -> list[Sending]:
     """Decide anew, write an intent for each change that still stands, and prepare the writes."""
     planned = {change.mapping_id: change for change in chunk}
@@ -122,8 +85,9 @@ def _intend(run: Run, chunk: Sequence[Change]) -> list[Sending]:
         for change in changes_of(case, Side.REMOTE)
         if change == planned[change.mapping_id]
     ]
+    standing = _with_series(run, standing)
     _place(run, standing)
-    for _, case in standing:
+    for _, case in [*standing, *_taken_along(run, standing)]:
         journal.keep_losses(run, case)
     intents = journal.write_intents(run, standing)
     return [
@@ -132,8 +96,39 @@ def _intend(run: Run, chunk: Sequence[Change]) -> list[Sending]:
     ]
 
 
-def _place(run: Run, standing: Iterable[tuple[Change, Case]]) -> None:
+def _with_series(
+    run: Run, standing: Sequence[tuple[Change, Case]]
+) -> Sequence[tuple[Change, Case]]:
+    """Leave out new exceptions whose series is not there, because its creation failed."""
+    series = {case.local.series for _, case in standing if case.local and case.local.series}
+    there = Mapping.objects.filter(collection=run.collection, item__in=series, remote_hash__gt="")
+    there_ids = set(there.values_list("item", flat=True)) if series else set()
+    return [
+        (change, case)
+        for change, case in standing
+        if not (change.action is Action.CREATE and case.local and case.local.series)
+        or case.local.series in there_ids
+    ]
+
+
+def _taken_along(
+    run: Run, standing: Sequence[tuple[Change, Case]]
+) -> Iterator[tuple[Change, Case]]:
+    """Find the exceptions that go with a series and were changed since both sides agreed."""
+    series = {
+        case.mapping.remote_id: change
+        for change, case in standing
+        if change.action is Action.DELETE and not change.occurrence
+    }
+    rows = Mapping.objects.filter(collection=run.collection, parent__in=series, remote_hash__gt="")
+    changed = rows.exclude(remote_hash=F("base_hash")).values_list("pk", flat=True)
+    for case in cases(run, list(changed) if series else []):
+        yield series[case.mapping.parent], replace(case, decision=go_with_series(case.state))
+
+
+def _place(run: Run, standing: Sequence[tuple[Change, Case]]) -> None:
     """Name what is about to be created, and tie exceptions to the copy of their series."""
+    parents = parents_of(run, [case.local for _, case in standing if case.local])
     for change, case in standing:
         if change.action is not Action.CREATE:
             continue
@@ -143,9 +138,10 @@ def _place(run: Run, standing: Iterable[tuple[Change, Case]]) -> None:
             mapping.predecessor = mapping.remote_id
             mapping.version = mapping.ordinal = mapping.evidence = ""
         if local and local.series:
-            mapping.parent, mapping.remote_id = _parent(run, local.series), ""
+            mapping.parent, mapping.remote_id = parents.get(local.series, ""), ""
         elif seen or not mapping.remote_id:
-            mapping.remote_id = _name(run, _item(mapping), mapping.predecessor)
+            mapping.remote_id = name_copy(run, _item(mapping), mapping.predecessor)
+            _bring_exceptions_along(run, mapping)
         mapping.save(
             update_fields=["predecessor", "version", "ordinal", "evidence", "parent", "remote_id"]
         )
@@ -157,9 +153,15 @@ def _item(mapping: Mapping) -> uuid.UUID:
     return mapping.item_id
 
 
-def _parent(run: Run, series: uuid.UUID) -> str:
-    of = Mapping.objects.filter(collection=run.collection, item=series)
-    return of.values_list("remote_id", flat=True).first() or ""
+def _bring_exceptions_along(run: Run, series: Mapping) -> None:
+    """A series that is made again needs its exceptions made again: to the service they are new."""
+    if not series.predecessor:
+        return
+    exceptions = Mapping.objects.filter(collection=run.collection, parent=series.predecessor)
+    Item.objects.filter(mappings__in=exceptions).update(pending=True)
+    nothing = {"base": None, "base_hash": "", "remote": None, "remote_hash": ""}
+    unseen = {"version": "", "ordinal": "", "evidence": "", "synced_revision": 0}
+    exceptions.filter(item__isnull=False).update(remote_id="", **nothing, **unseen)
 
 
 def _write(change: Change, case: Case, intent: SyncItem) -> Write:

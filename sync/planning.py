@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -13,7 +13,7 @@ from django.db.models import F, Q
 from conflicts.models import Conflict
 from sync.core.guard import Dangers, delta, holds
 from sync.core.merge import Times
-from sync.core.reconcile import Action, Decision, Policy, Ruling, State, reconcile
+from sync.core.reconcile import Action, Decision, Fate, Policy, Ruling, State, reconcile
 from sync.core.records import Direction, Fields, Side, changed_fields, fingerprint
 from sync.kinds import Local, local_tree
 from sync.models import Mapping, SyncItem
@@ -107,7 +107,6 @@ def draft(run: Run) -> Draft:
         drafted.local.changes += changes_of(case, Side.LOCAL)
         drafted.remote.changes += changes_of(case, Side.REMOTE)
         drafted.in_step += _in_step(case)
-    _drop_occurrences_of_deleted(drafted.remote)
     for half in (drafted.local, drafted.remote):
         half.changes.sort(key=_order)
         _guard(run, half)
@@ -119,12 +118,6 @@ def _in_step(case: Case) -> Iterator[tuple[uuid.UUID, uuid.UUID, int]]:
     nothing = decision.on_local is Action.NOTHING and decision.on_remote is Action.NOTHING
     if nothing and local and case.mapping.synced_revision < local.revision:
         yield case.mapping.pk, local.item_id, local.revision
-
-
-def _drop_occurrences_of_deleted(half: Plan) -> None:
-    """A series takes its exceptions along: they need no deletion of their own."""
-    gone = {c.key for c in half.changes if c.action is Action.DELETE and not c.occurrence}
-    half.changes = [c for c in half.changes if not (c.action is Action.DELETE and c.series in gone)]
 
 
 _ORDER = (
@@ -164,9 +157,36 @@ def cases(run: Run, ids: Iterable[uuid.UUID]) -> Iterator[Case]:
         mappings = [rows[pk] for pk in chunk if pk in rows]
         locals_ = run.kind.load([m.item_id for m in mappings if m.item_id])
         open_conflicts = _conflicts(mappings)
+        fate = _fates(run, mappings, locals_)
         for mapping in mappings:
             local = locals_.get(mapping.item_id) if mapping.item_id else None
-            yield _decide(run, mapping, local, open_conflicts.get(mapping.pk), policy)
+            conflict = open_conflicts.get(mapping.pk)
+            yield _decide(run, mapping, local, conflict, fate(mapping, local), policy)
+
+
+def _fates(
+    run: Run, mappings: Sequence[Mapping], locals_: dict[uuid.UUID, Local]
+) -> Callable[[Mapping, Local | None], Fate]:
+    """Return what tells the fate of the series that a mapping is an exception of."""
+    items = {local.series for local in locals_.values() if local.series}
+    names = {mapping.parent for mapping in mappings if mapping.parent}
+    fates: dict[uuid.UUID | str, Fate] = {}
+    if items or names:
+        of = Q(item__in=items) | Q(remote_id__in=names)
+        for series in Mapping.objects.filter(of, collection=run.collection).select_related("item"):
+            fates[series.remote_id] = fates[series.item_id or ""] = _fate(series)
+    return lambda mapping, local: fates.get(
+        (local and local.series) or mapping.parent or "", Fate.STANDS
+    )
+
+
+def _fate(series: Mapping) -> Fate:
+    if series.item is None:
+        return Fate.STANDS
+    here, there = series.item.deleted_at is None, bool(series.remote_hash)
+    if here == there:
+        return Fate.STANDS if here else Fate.GONE
+    return Fate.STANDS if here and not series.base_hash else Fate.OPEN
 
 
 def _conflicts(mappings: Sequence[Mapping]) -> dict[uuid.UUID, Conflict]:
@@ -177,7 +197,12 @@ def _conflicts(mappings: Sequence[Mapping]) -> dict[uuid.UUID, Conflict]:
 
 
 def _decide(
-    run: Run, mapping: Mapping, local: Local | None, conflict: Conflict | None, policy: Policy
+    run: Run,
+    mapping: Mapping,
+    local: Local | None,
+    conflict: Conflict | None,
+    series: Fate,
+    policy: Policy,
 ) -> Case:
     state = State(
         base=mapping.base,
@@ -187,6 +212,7 @@ def _decide(
         obstacle=mapping.obstacle if mapping.remote_hash else "",
         unanswered=mapping.unanswered,
         ruling=_ruling(conflict),
+        series=series,
     )
     if local and local.derived:
         policy = Policy(Direction.PUSH, policy.merging)

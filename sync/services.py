@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from calendars.services import refresh_busy_blocks
 from django.db import transaction
 
+from calendars.services import refresh_busy_blocks
 from integrations import registry
 from integrations.models import Collection, LeaseLost
 from integrations.services import freeze_account
 from integrations.vault import CannotOpen
-from sync import engine, outward
+from sync import engine
 from sync.core.provider import Provider, Refusal, Remedy
 from sync.kinds import KINDS
 from sync.models import Mapping, SyncOperation
 from sync.observing import Batch, SuspiciousListing, observe
-from sync.planning import Change, Plan, draft
+from sync.planning import Change, Plan
 from sync.run import LEASE_SECONDS, Run, Step, Steps
 from sync.spool import Spool
 from sync.staging import stage
@@ -269,7 +269,7 @@ class _Preview:
         self.run.operation.save(force_insert=True)
         for batch in self.spool:
             stage(self.run, batch)
-        plan = draft(self.run).local
+        plan = engine.prepare(self.run).local
         self._add(plan)
         for _ in engine.take_in(self.run):
             continue
@@ -278,8 +278,7 @@ class _Preview:
         """Plan the remote half on top of what was taken in."""
         if self.report.state or self.run is None:
             return
-        outward.track(self.run)
-        drafted = draft(self.run)
+        drafted = engine.prepare(self.run)
         self._add(drafted.remote)
         self.report.state = State.HELD if self.report.holds else State.DONE
         self.report.counts = dict(_tally(self.report.changes))

@@ -84,17 +84,19 @@ def _is_news(known: Known, sighting: Sighting) -> bool:
 
 
 def _attempts(run: Run, copies: Iterable[Copy]) -> dict[str, SyncItem]:
-    """Return our unanswered writes whose marks these copies bear."""
+    """Return our writes whose marks these copies bear, unless they are known to be done.
+
+    A mark proves that its write arrived, even one that we had taken for refused or lost.
+    """
     ids = {c.mark.attempt for c in copies if c.mark and not c.mark.inherited}
     if not ids:
         return {}
-    unanswered = SyncItem.objects.filter(
+    unproven = SyncItem.objects.exclude(state=SyncItem.State.DONE).filter(
         pk__in=[uuid.UUID(i) for i in ids],
         operation__collection=run.collection,
-        state__in=[SyncItem.State.INTENDED, SyncItem.State.LOST],
         mapping__isnull=False,
     )
-    return {item.pk.hex: item for item in unanswered.select_related("mapping")}
+    return {item.pk.hex: item for item in unproven.select_related("mapping")}
 
 
 def _absorb(run: Run, page: _Page, sighting: Sighting) -> None:
@@ -104,10 +106,10 @@ def _absorb(run: Run, page: _Page, sighting: Sighting) -> None:
         if copy.fields is not None and _wanted(run, page, copy):
             page.fresh[copy.remote_id] = copy
         return
-    known = Known(mapping.version, mapping.ordinal, {} if mapping.remote_hash else None)
+    known = Known(mapping.version, mapping.ordinal, {} if mapping.remote_hash else None, named=True)
     if not _is_news(known, sighting):
         return
-    _acknowledge(run, page, mapping, copy)
+    _acknowledge(run, mapping, _proven(page, mapping, known, copy))
     write_remote(run, mapping, copy)
     page.touched.append(mapping)
 
@@ -138,12 +140,24 @@ def _wanted(run: Run, page: _Page, copy: Copy) -> bool:
     return run.provider.covers(copy.fields or {})
 
 
-def _acknowledge(run: Run, page: _Page, mapping: Mapping, copy: Copy) -> None:
-    """If the copy bears the mark of an unanswered write, that write's payload is the base."""
-    attempt = (
-        page.attempts.get(copy.mark.attempt) if copy.mark and not copy.mark.inherited else None
-    )
-    if attempt is None or copy.fields is None:
+def _proven(page: _Page, mapping: Mapping, known: Known, copy: Copy) -> SyncItem | None:
+    """Find the write of ours that this copy shows to have arrived, if any.
+
+    Its mark says so. A tombstone may no longer bear one: if it is the first that we hear of a copy
+    that we named, the creation arrived; of several, we take the oldest, so that what a person wrote
+    locally after it counts as not yet seen by whoever deleted the copy.
+    """
+    if copy.mark and not copy.mark.inherited:
+        return page.attempts.get(copy.mark.attempt)
+    if known.ever_seen or copy.fields is not None:
+        return None
+    creations = SyncItem.objects.filter(mapping=mapping, side="remote", action="create")
+    return creations.exclude(state=SyncItem.State.DONE).order_by("created_at", "pk").first()
+
+
+def _acknowledge(run: Run, mapping: Mapping, attempt: SyncItem | None) -> None:
+    """The payload of a write that has proven to have arrived is the base."""
+    if attempt is None:
         return
     set_base(mapping, attempt.after)
     mapping.unanswered = False

@@ -9,11 +9,15 @@ from sync.core.records import Fields
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What we knew of a copy before: "" and None where nothing."""
+    """What we knew of a copy before: "" and None where nothing.
+
+    `named` says that the name is of our making: whatever bears it was written by us.
+    """
 
     version: str = ""
     ordinal: str = ""
     fields: Fields | None = None
+    named: bool = False
 
     @property
     def ever_seen(self) -> bool:
@@ -34,10 +38,13 @@ def weigh(known: Known, copy: Copy, *, strong: bool) -> Verdict:
     """Judge one observation against what is known.
 
     `strong` observations (a read by id, an acknowledged write) show the copy as it is now; a
-    listing may lag behind, so there an older ordinal never replaces a newer one.
+    listing may lag behind, so there an older ordinal never replaces a newer one. A tombstone under
+    a name of ours says that our creation arrived and was deleted.
     """
     if not known.ever_seen:
-        return Verdict.NEWS if copy.fields is not None else Verdict.SAME
+        existed = bool(copy.version or copy.ordinal or copy.mark)
+        is_news = copy.fields is not None or (known.named and existed)
+        return Verdict.NEWS if is_news else Verdict.SAME
     if copy.fields is None:
         late = copy.ordinal and copy.ordinal < known.ordinal and not strong
         if known.fields is None:

@@ -29,12 +29,20 @@ class Ruling:
     remote_hash: str
 
 
+class Fate(StrEnum):
+    """What becomes of the series that an exception belongs to; any other record stands alone."""
+
+    STANDS = "stands"
+    OPEN = "open"  # there on one side only, after both agreed that it was there
+    GONE = "gone"
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """All that a decision about one mapping rests on; None in a tree means: not there.
 
     `obstacle` says why the remote copy cannot be written ("" if it can), `unanswered` that a write
-    of ours to it was never answered.
+    of ours to it was never answered, `series` what becomes of the series it is an exception of.
     """
 
     base: Fields | None
@@ -44,6 +52,7 @@ class State:
     obstacle: str = ""
     unanswered: bool = False
     ruling: Ruling | None = None
+    series: Fate = Fate.STANDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +91,12 @@ def reconcile(state: State, policy: Policy) -> Decision:
     """
     ruling = state.ruling if state.ruling and _still_as_seen(state, state.ruling) else None
     state = _with_the_unseen(state)
+    if state.series is Fate.OPEN:
+        return _skip("its series comes first")
     if state.local == state.remote:
         return _agree(state)
+    if state.series is Fate.GONE and state.remote is None:
+        return go_with_series(state)
     match policy.direction:
         case Direction.PUSH if state.obstacle:
             return _skip("cannot be written; one-way")
@@ -93,6 +106,13 @@ def reconcile(state: State, policy: Policy) -> Decision:
             return _ruled(state, ruling) if ruling else _two_way(state, policy.merging)
         case _:
             return _one_way(state, Side.REMOTE)
+
+
+def go_with_series(state: State) -> Decision:
+    """Let an exception go, since its series does; what a side had changed meanwhile is kept."""
+    changed = any(side not in (None, state.base) for side in (state.local, state.remote))
+    lost = _whole(state, Side.LOCAL if state.local is None else Side.REMOTE) if changed else ()
+    return _become(state, None, "its series was deleted", lost)
 
 
 def _ruled(state: State, ruling: Ruling) -> Decision:

@@ -107,6 +107,21 @@ def edit_locally(which: str, now: datetime, **columns: object) -> Item:
     return event.item
 
 
+def except_locally(series: str, slot: str, now: datetime, **columns: object) -> Item:
+    """A person changes one occurrence of a local series, given by its title."""
+    event = Event.objects.get(title=series, item__deleted_at=None)
+    item = Item.objects.create(
+        workspace_id=event.item.workspace_id,
+        kind=event.item.kind,
+        home=event.item.home,
+        created_at=now,
+        updated_at=now,
+    )
+    times = {"starts_at": event.starts_at, "ends_at": event.ends_at, "start_zone": event.start_zone}
+    Event.objects.create(item=item, series=event.item, slot=slot, **times, **columns)
+    return item
+
+
 def delete_locally(which: str, now: datetime) -> Item:
     """A person deletes a local event, given by its title."""
     event = Event.objects.get(title=which, item__deleted_at=None)
@@ -124,6 +139,7 @@ __all__ = [
     "World",
     "delete_locally",
     "edit_locally",
+    "except_locally",
     "finish",
     "local_titles",
 ]

@@ -78,9 +78,9 @@ class FaultyProvider(RemoteProvider):
     faults: Faults
     forgive: Callable[[str], None]
 
-    def _shown(self, since: int, upto: int) -> list[Stored]:
-        shown = super()._shown(since, upto)
-        if not since and self.faults.strikes("short listing"):
+    def _shown(self, cursor: str, upto: int) -> list[Stored]:
+        shown = super()._shown(cursor, upto)
+        if not cursor and self.faults.strikes("short listing"):
             hidden = {s.remote_id for s in shown if self.faults.rng.random() < 0.3}
             for remote_id in sorted(hidden):
                 self.forgive(remote_id)
@@ -89,7 +89,7 @@ class FaultyProvider(RemoteProvider):
             again = self.faults.rng.choice(shown)
             versions = [s for s in self.calendar.history[:upto] if s.remote_id == again.remote_id]
             older = self.faults.rng.choice(versions)
-            if since or older.fields is not None:
+            if cursor or older.fields is not None:
                 shown.insert(self.faults.rng.randrange(len(shown) + 1), older)
         return shown
 

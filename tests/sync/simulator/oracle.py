@@ -32,7 +32,10 @@ class Oracle:
 
     written: dict[str, set[str]] = field(default_factory=dict)
     superseded: set[str] = field(default_factory=set)
+    # Written where the collection's direction lets nobody have a say.
+    voiceless: set[str] = field(default_factory=set)
     deleted: set[str] = field(default_factory=set)
+    series_of: dict[str, str] = field(default_factory=dict)
     number: int = 0
 
     def new_thing(self) -> str:
@@ -46,14 +49,19 @@ class Oracle:
         return token
 
     def person_wrote(self, saw: Any, wrote: Any, *, counts: bool) -> None:
-        """A person put one value in the place of another; it `counts` if that side has a say."""
-        if counts:
-            self.superseded |= tokens(saw) - tokens(wrote)
+        """A person put one value in the place of another; it `counts` if that side has a say.
+
+        Where it has none, it supersedes only what was written there without a say.
+        """
+        gone = tokens(saw) - tokens(wrote)
+        self.superseded |= gone if counts else gone & self.voiceless
+        if not counts:
+            self.voiceless |= tokens(wrote) - tokens(saw)
 
     def person_deleted(self, saw: Mapping[str, Any], *, counts: bool) -> None:
         """A person deleted a record as it stood."""
+        self.superseded |= tokens(saw) if counts else tokens(saw) & self.voiceless
         if counts:
-            self.superseded |= tokens(saw)
             self.deleted.add(thing_of(saw))
 
     def person_ruled(self, fields: Mapping[str, Any] | None) -> None:
@@ -71,5 +79,13 @@ class Oracle:
         return {thing: mine for thing, mine in missing.items() if mine}
 
     def dead(self) -> set[str]:
-        """What must be alive nowhere: every version of it was seen by somebody who deleted it."""
-        return {thing for thing, mine in self.leaves().items() if not mine and thing in self.deleted}
+        """What must be alive nowhere: every version of it was seen by somebody who deleted it.
+
+        An exception lives as long as its series does.
+        """
+        leaves = self.leaves()
+        return {
+            thing
+            for thing, mine in leaves.items()
+            if not mine and thing in self.deleted and not leaves.get(self.series_of.get(thing, ""))
+        }

@@ -112,6 +112,7 @@ class People:
         if not (stored.fields and stored.fields["recurrence"]) or remote_id in calendar.events:
             return ""
         thing = self.oracle.new_thing()
+        self.oracle.series_of[thing] = thing_of(stored.fields)
         content = self._content(thing)
         series_mark = stored.mark
         added = calendar.add(remote_id, parent=stored.remote_id, slot=slot, **content)
@@ -181,6 +182,7 @@ class People:
         if not fields["recurrence"] or taken:
             return ""
         thing = self.oracle.new_thing()
+        self.oracle.series_of[thing] = thing_of(fields)
         self._insert(collection, now, self._content(thing), series_id=item_id, slot=slot)
         return thing
 

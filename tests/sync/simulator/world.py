@@ -24,13 +24,11 @@ from sync.core.records import Direction, Strategy
 from sync.models import Mapping, SyncItem, SyncLog, SyncOperation
 from sync.observing import SuspiciousListing
 from sync.run import LEASE_SECONDS, Run, Step
-from tests.sync.remote import RemoteCalendar, Stored
+from tests.sync.remote import FULL, RemoteCalendar, Stored
 from tests.sync.simulator.faults import Faults, FaultyProvider, Killed
 from tests.sync.simulator.oracle import Oracle
 from tests.sync.simulator.people import People
 from tests.sync.world import Clock
-
-FULL = Traits(conditional=True, client_ids=True, batch=3)
 
 
 class Simulation:
@@ -174,7 +172,7 @@ class Simulation:
     # And how it ends
 
     def settle(self, cycles: int = 5) -> None:
-        """No more faults and no more edits: a few clean runs, and a person releases what is held."""
+        """No more faults and no more edits: a few clean runs; a person releases what is held."""
         self.calm = True
         self.faults.rates = {}
         for worker in list(self.workers):
@@ -319,7 +317,7 @@ def forget_everything() -> None:
     """Empty the tables that a world fills; quicker than TRUNCATE for so few rows."""
     with transaction.atomic(), connection.cursor() as cursor:
         for model in _FILLED:
-            cursor.execute(f"DELETE FROM {model._meta.db_table}")
+            cursor.execute(f"DELETE FROM {model._meta.db_table}")  # noqa: S608 - ours
 
 
 _FILLED = (
