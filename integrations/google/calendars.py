@@ -24,8 +24,11 @@ def list_calendars(calendar: Calendar, cursor: str = "") -> Listing:
     query |= {"syncToken": cursor} if cursor else {}
     while True:
         answer = calendar.read("calendarList.list", calendar.calendar_list.list(**query))
-        entries += [_listed(raw) for raw in answer.get("items", ())]
-        if "nextPageToken" not in answer:
+        try:
+            entries += [_listed(raw) for raw in answer.get("items", ())]
+        except (KeyError, TypeError, AttributeError):
+            raise misread("calendar", "calendarList.list", 200, "an odd entry") from None
+        if not answer.get("nextPageToken"):
             break
         query["pageToken"] = answer["nextPageToken"]
     if not answer.get("nextSyncToken"):

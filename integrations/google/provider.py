@@ -37,6 +37,7 @@ from sync.core.records import Fields
 PAGE_SIZE: Final = 2500
 LIST_MASK: Final = f"nextPageToken,nextSyncToken,accessRole,items({MASK})"
 _SEARCH: Final = "events.search"  # events.list with a filter: it need not end with a sync token
+_MOST_REPEATS: Final = 3  # of one page; a page that comes twice harms nothing
 # Raise it when the same request is read into other fields: stored cursors are then given up.
 _FORMAT: Final = 1
 # All-day events are placed in the calendar's zone, at most 14 hours off UTC.
@@ -102,17 +103,18 @@ class GoogleCalendar:
             copies, unreadable = read_page(
                 answer.get("items", ()), marker=self._marker, role=self._role, evidence=evidence
             )
-            last = "nextPageToken" not in answer
-            yield Page(copies, answer["nextSyncToken"] if last else None, unreadable)
+            cursor_next = None if answer.get("nextPageToken") else answer["nextSyncToken"]
+            yield Page(copies, cursor_next, unreadable)
 
     def _pages(self, call: str, query: Mapping[str, Any]) -> Iterator[Raw]:
         """Yield the pages of a listing; each repeats all parameters and says where the next begins.
 
         A page may be empty and not be the last; the last one, and only that, has a sync token.
         """
-        page_token: Mapping[str, str] = {}
+        page_tokens: list[str] = []
         while True:
-            request = self._calendar.events.list(**self._list_parameters, **query, **page_token)
+            at = {"pageToken": page_tokens[-1]} if page_tokens else {}
+            request = self._calendar.events.list(**self._list_parameters, **query, **at)
             answer = self._calendar.read(call, request)
             if not isinstance(answer.get("items", []), list):
                 raise misread("calendar", call, 200, "no list of items")
@@ -122,7 +124,9 @@ class GoogleCalendar:
             yield answer
             if not token:
                 return
-            page_token = {"pageToken": token}
+            if page_tokens.count(token) == _MOST_REPEATS:
+                raise misread("calendar", call, 200, "the same page again and again")
+            page_tokens.append(token)
 
     def read(self, remote_id: str) -> Copy:
         """Read one event; gone are a cancelled one, and one that Google says it does not know.

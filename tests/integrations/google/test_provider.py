@@ -1,5 +1,6 @@
 """What is Google's own about the provider, against the sandbox over HTTP."""
 
+import json
 import re
 from datetime import timedelta
 from typing import Any
@@ -7,11 +8,13 @@ from typing import Any
 import pytest
 
 from integrations.google.events import MASK
+from integrations.google.oauth import HttpLike
 from integrations.google.provider import GoogleCalendar
 from integrations.sandbox import Sandbox
 from sync.core.events import EMPTY
+from sync.core.marks import Marker
 from sync.core.provider import Outcome, Refusal, Remedy, Write, WriteKind
-from tests.integrations.google.conftest import HOME, NOW, WORK, Google
+from tests.integrations.google.conftest import HOME, KEY, NOW, WORK, Google
 from tests.integrations.provider_contract import (
     DAILY,
     HOUR_LATER,
@@ -25,6 +28,8 @@ from tests.integrations.provider_contract import (
     refused,
     update,
 )
+
+MARKER = Marker([KEY], WORK)
 
 
 def list_requests(google: Google) -> list[dict[str, Any]]:
@@ -58,6 +63,40 @@ def test_a_broken_page_is_a_refusal_and_never_an_empty_page(google: Google, kind
     with pytest.raises(Refusal) as refusal:
         list(google.open().changes(""))
     assert (refusal.value.remedy, refusal.value.certain) == (Remedy.RETRY, False)
+
+
+@pytest.mark.parametrize("kind", ["repeat_page", "duplicate_items"])
+def test_what_is_shown_twice_harms_nothing(google: Google, kind: str) -> None:
+    names = {google.add(plain(str(n))) for n in range(3)}
+    google.sandbox.fault("short_page", operation="events.list", page=1)
+    google.sandbox.fault(kind, operation="events.list", page=2)
+    copies, _ = listed(google.open())
+    assert copies.keys() == names
+
+
+def test_a_listing_that_leads_in_a_circle_is_given_up(google: Google) -> None:
+    google.add(plain())
+    api = google.api()
+    api.http = Circle(api.http)
+    provider = GoogleCalendar(api, WORK, MARKER, now=NOW, past_days=90)
+    with pytest.raises(Refusal, match="again and again"):
+        list(provider.changes(""))
+    assert provider.calls < 10
+
+
+class Circle:
+    """Google, except that every page of a listing is the first one, and names the same next one."""
+
+    def __init__(self, http: HttpLike) -> None:
+        self._http = http
+        self._first: Any = None
+
+    def request(self, *args: Any, **more: Any) -> Any:
+        if self._first is None:
+            head, content = self._http.request(*args, **more)
+            page = {**json.loads(content), "nextPageToken": "again"}
+            self._first = head, json.dumps(page).encode()
+        return self._first
 
 
 def test_a_broken_page_is_asked_for_again_before_we_give_up(google: Google) -> None:
