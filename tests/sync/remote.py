@@ -116,6 +116,8 @@ class RemoteProvider:
     page: int = 3
     lag: int = 0
     hidden: frozenset[str] = frozenset()
+    # Old versions that a listing shows once more, at its end.
+    also: Sequence[Stored] = ()
     ordered: bool = True
     telling: bool = True
     fault: Callable[[str, str], None] = lambda call, moment: None
@@ -133,7 +135,7 @@ class RemoteProvider:
         if cursor and int(cursor) < self.calendar.dead_before:
             raise Refusal(Remedy.RESYNC, call="list", status=410, reason="fullSyncRequired")
         upto = max(self.calendar.tick - self.lag, int(cursor or 0))
-        shown = self._shown(cursor, upto)
+        shown = [*self._shown(cursor, upto), *self.also]
         pages = [shown[i : i + self.page] for i in range(0, len(shown), self.page)] or [[]]
         for number, page in enumerate(pages):
             self._call("page", "before")

@@ -1,6 +1,7 @@
 """A small world for engine tests: a workspace, an account, calendars, and a clock that is ours."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -8,6 +9,7 @@ from calendars.models import Event, Item
 from conflicts.models import Conflict
 from integrations.models import Account, Collection, Workspace
 from sync import engine
+from sync.core.provider import Refusal
 from sync.models import Mapping, SyncItem, SyncOperation
 from sync.run import LEASE_SECONDS, Run, Step
 from tests.sync.remote import RemoteCalendar, RemoteProvider
@@ -81,10 +83,20 @@ class World:
         run = self.run(collection, provider, **how)
         finish(engine.pull(run))
         finish(engine.push(run))
+        self._close(run)
+        return run
+
+    def drive(self, run: Run) -> None:
+        """Run both halves, and stop where the service refuses to go on."""
+        with suppress(Refusal):
+            finish(engine.pull(run))
+            finish(engine.push(run))
+        self._close(run)
+
+    def _close(self, run: Run) -> None:
         run.operation.save()
         run.collection.return_lease()
         self.clock.advance(minutes=1)
-        return run
 
 
 def finish(steps: Iterator[Step]) -> None:
@@ -107,19 +119,24 @@ def edit_locally(which: str, now: datetime, **columns: object) -> Item:
     return event.item
 
 
-def except_locally(series: str, slot: str, now: datetime, **columns: object) -> Item:
-    """A person changes one occurrence of a local series, given by its title."""
-    event = Event.objects.get(title=series, item__deleted_at=None)
+def add_locally(home: Collection, now: datetime, **columns: object) -> Item:
+    """A person makes a local event."""
     item = Item.objects.create(
-        workspace_id=event.item.workspace_id,
-        kind=event.item.kind,
-        home=event.item.home,
+        workspace_id=home.account.workspace_id,
+        kind=home.kind,
+        home=home,
         created_at=now,
         updated_at=now,
     )
-    times = {"starts_at": event.starts_at, "ends_at": event.ends_at, "start_zone": event.start_zone}
-    Event.objects.create(item=item, series=event.item, slot=slot, **times, **columns)
+    Event.objects.create(item=item, **columns)
     return item
+
+
+def except_locally(series: str, slot: str, now: datetime, **columns: object) -> Item:
+    """A person changes one occurrence of a local series, given by its title."""
+    event = Event.objects.get(title=series, item__deleted_at=None)
+    times = {"starts_at": event.starts_at, "ends_at": event.ends_at, "start_zone": event.start_zone}
+    return add_locally(event.item.home, now, series=event.item, slot=slot, **times, **columns)
 
 
 def delete_locally(which: str, now: datetime) -> Item:
@@ -137,6 +154,7 @@ __all__ = [
     "Mapping",
     "SyncItem",
     "World",
+    "add_locally",
     "delete_locally",
     "edit_locally",
     "except_locally",

@@ -1,0 +1,152 @@
+"""Answers that never came, and copies that moved: what a later run makes of them."""
+
+import pytest
+
+from conflicts.models import Conflict
+from integrations.models import Collection
+from sync.core.provider import Refusal, Remedy
+from sync.models import Mapping, SyncItem
+from tests.sync.world import World, add_locally, delete_locally, edit_locally, local_titles
+
+pytestmark = pytest.mark.django_db
+
+
+class Calendar(World):
+    """One two-way calendar with one event, known to both sides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.main = self.collection()
+        self.remote = self.calendars["main"]
+        self.remote.add("a", title="Talk")
+        self.sync(self.main)
+
+    def sync_losing(self, call: str, when: str) -> None:
+        """A run in which such a call stays without an answer, and every call after it."""
+        provider = self.provider(self.main)
+        lost: list[str] = []
+
+        def fault(name: str, moment: str) -> None:
+            if (name, moment) == (call, when) or lost:
+                lost.append(name)
+                raise Refusal(Remedy.RETRY, call=name, certain=False)
+
+        provider.fault = fault
+        self.drive(self.run(self.main, provider))
+
+
+@pytest.fixture
+def world() -> Calendar:
+    return Calendar()
+
+
+def test_a_creation_whose_answer_was_lost_is_found_again(world: Calendar) -> None:
+    add_locally(world.main, world.clock(), title="New")
+    world.sync_losing("write", "after")
+
+    world.sync(world.main)
+
+    assert world.remote.titles() == ["New", "Talk"]
+    assert len(world.remote.writes) == 1
+    assert not SyncItem.objects.filter(state=SyncItem.State.INTENDED).exists()
+
+
+@pytest.mark.parametrize("telling", [True, False], ids=["marked", "bare"])
+def test_what_arrived_unanswered_and_was_deleted_is_not_made_again(
+    world: Calendar, telling: bool
+) -> None:
+    add_locally(world.main, world.clock(), title="New")
+    world.sync_losing("write", "after")
+    world.remote.delete(world.remote.writes[0][1])
+    provider = world.provider(world.main)
+    provider.telling = telling
+
+    world.sync(world.main, provider)
+
+    assert world.remote.titles() == ["Talk"]
+    assert local_titles() == ["Talk"]
+
+
+def test_an_update_that_arrived_unanswered_and_was_deleted_does_not_rise_again(
+    world: Calendar,
+) -> None:
+    edit_locally("Talk", world.clock(), title="Lecture")
+    world.sync_losing("write", "after")
+    world.remote.delete("a")
+
+    world.sync(world.main)
+
+    assert world.remote.titles() == []
+    assert local_titles() == []
+
+
+def test_a_deletion_of_a_doubtful_copy_is_put_before_a_person(world: Calendar) -> None:
+    """The tombstone does not tell whether the person who deleted it had seen our version."""
+    edit_locally("Talk", world.clock(), title="Lecture")
+    world.sync_losing("write", "after")
+    world.remote.delete("a")
+    provider = world.provider(world.main)
+    provider.telling = False
+
+    world.sync(world.main, provider)
+
+    assert world.remote.titles() == []
+    assert Conflict.objects.get(outcome="open").fields == ["*"]
+
+
+def test_a_deletion_whose_answer_was_lost_is_found_done(world: Calendar) -> None:
+    delete_locally("Talk", world.clock())
+    world.sync_losing("write", "after")
+
+    world.sync(world.main)
+
+    assert len(world.remote.writes) == 1
+    assert SyncItem.objects.get(side="remote").state == SyncItem.State.DONE
+
+
+def test_a_mark_proves_a_write_that_was_taken_for_refused(world: Calendar) -> None:
+    edit_locally("Talk", world.clock(), title="Lecture")
+    world.sync_losing("write", "after")
+    SyncItem.objects.filter(state=SyncItem.State.INTENDED).update(state=SyncItem.State.FAILED)
+    Mapping.objects.update(unanswered=False)
+    world.remote.edit("a", title="Their lecture")
+
+    world.sync(world.main)
+
+    assert local_titles() == ["Their lecture"]
+    assert not Conflict.objects.exists()
+
+
+def test_a_loss_is_kept_once_however_often_its_write_fails(world: Calendar) -> None:
+    Collection.objects.update(strategy="preserve_local")
+    world.remote.edit("a", title="Their word")
+    edit_locally("Talk", world.clock(), title="Our word")
+    world.sync_losing("write", "before")
+
+    world.sync(world.main)
+
+    assert world.remote.titles() == ["Our word"]
+    assert Conflict.objects.filter(outcome="automatic").count() == 1
+
+
+def test_a_page_that_shows_a_copy_twice_does_not_take_the_older_version(world: Calendar) -> None:
+    world.remote.add("b", title="Old")
+    world.remote.edit("b", title="New")
+    provider = world.provider(world.main)
+    older, _ = world.remote.history[-2:]
+    provider.also = [older]
+
+    world.sync(world.main, provider)
+
+    assert local_titles() == ["New", "Talk"]
+
+
+def test_a_version_listed_after_its_tombstone_is_no_ghost(world: Calendar) -> None:
+    world.remote.add("b", title="Short-lived")
+    world.remote.delete("b")
+    provider = world.provider(world.main)
+    provider.page, provider.also = 1, [world.remote.history[-2]]
+
+    world.sync(world.main, provider)
+
+    assert local_titles() == ["Talk"]
