@@ -60,15 +60,9 @@ class Api:
         self.sleep = sleep
         self.calls = 0
 
-    def read(
-        self, call: str, request: HttpRequest, *, may_be_empty: bool = False
-    ) -> dict[str, Any]:
-        """Make a call that changes nothing, with short retries, and return its JSON object.
-
-        Only a masked list may say {}: nothing of what was asked for is there.
-        """
-        retries = for_reads(sleep=self.sleep)
-        answer: dict[str, Any] = retries(self._object, call, request, may_be_empty)
+    def read(self, call: str, request: HttpRequest) -> dict[str, Any]:
+        """Make a call that changes nothing, with short retries, and return its JSON object."""
+        answer: dict[str, Any] = for_reads(sleep=self.sleep)(self._object, call, request)
         return answer
 
     def write(self, call: str, request: HttpRequest) -> dict[str, Any]:
@@ -76,11 +70,10 @@ class Api:
 
         Returns {} for a deletion, which answers without content.
         """
-        retries = for_writes(sleep=self.sleep)
-        answer: dict[str, Any] = retries(self._object, call, request, call == "events.delete")
+        answer: dict[str, Any] = for_writes(sleep=self.sleep)(self._object, call, request)
         return answer
 
-    def _object(self, call: str, request: HttpRequest, may_be_empty: bool) -> dict[str, Any]:
+    def _object(self, call: str, request: HttpRequest) -> dict[str, Any]:
         self.calls += 1
         try:
             answer = request.execute(http=self.http)
@@ -89,7 +82,13 @@ class Api:
             raise self.refused(call, head.status, error.content, head) from None
         except Refusal as error:
             raise self.named(error, call) from None
-        return self.checked(call, answer, may_be_empty)
+        except UnicodeDecodeError:
+            raise misread(self.service, call, 200, "not text") from None
+        if call.endswith(".delete") and answer == "":  # what googleapiclient makes of a 204
+            return {}
+        if not isinstance(answer, dict):  # it passes on whatever is no JSON
+            raise misread(self.service, call, 200, "not a JSON object")
+        return answer
 
     def refused(
         self, call: str, status: int, content: bytes, headers: Mapping[str, str]
@@ -99,14 +98,6 @@ class Api:
         if error.remedy is Remedy.REFRESH:
             error.remedy = Remedy.FREEZE
         return error
-
-    def checked(self, call: str, answer: Any, may_be_empty: bool) -> dict[str, Any]:
-        """Return the answer if it is a JSON object; googleapiclient passes on any other text."""
-        if may_be_empty and not answer:
-            return {}
-        if not isinstance(answer, dict) or not answer:
-            raise misread(self.service, call, 200, "not a JSON object")
-        return answer
 
     def named(self, error: Refusal, call: str) -> Refusal:
         """Give a refusal of the HTTP layer, which knows no calls, the name of the call."""

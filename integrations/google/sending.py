@@ -77,7 +77,7 @@ def _part_answer(call: Call, part: PartAnswer | None) -> Answer:
         return misread("calendar", call.name, 200, "no answer in the batch")
     if part.status >= 300:
         return refusal("calendar", call.name, part.status, part.content, part.headers)
-    if call.name == "events.delete":
+    if call.name == "events.delete" and part.status == 204:
         return {}
     answer = _json(part.content)
     return answer or misread("calendar", call.name, part.status, "not a JSON object")

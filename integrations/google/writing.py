@@ -121,7 +121,7 @@ class Preparer:
                 fields=f"items({MASK})",
                 **wanted,
             )
-            page = self._calendar.read("events.instances", request, may_be_empty=True)
+            page = self._calendar.read("events.instances", request)
             for raw in page.get("items", ()):
                 if "originalStartTime" in raw and slot_of(raw["originalStartTime"]) == slot:
                     found: Raw = raw

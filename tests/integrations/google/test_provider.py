@@ -5,6 +5,7 @@ import re
 from datetime import timedelta
 from typing import Any
 
+import httplib2
 import pytest
 
 from integrations.google.events import MASK
@@ -82,6 +83,22 @@ def test_a_listing_that_leads_in_a_circle_is_given_up(google: Google) -> None:
     with pytest.raises(Refusal, match="again and again"):
         list(provider.changes(""))
     assert provider.calls < 10
+
+
+def test_an_answer_that_is_no_text_is_a_refusal(google: Google) -> None:
+    api = google.api()
+    api.http = Garbled()
+    provider = GoogleCalendar(api, WORK, MARKER, now=NOW, past_days=90)
+    with pytest.raises(Refusal) as refusal:
+        list(provider.changes(""))
+    assert (refusal.value.remedy, refusal.value.certain) == (Remedy.RETRY, False)
+
+
+class Garbled:
+    """Something in between that garbles every answer."""
+
+    def request(self, *_: Any, **__: Any) -> Any:
+        return httplib2.Response({"status": "200"}), b"{\xff}"
 
 
 class Circle:
@@ -479,6 +496,19 @@ def test_deletions_go_in_batches_too(google: Google) -> None:
     copies = [o.copy for o in batch(provider, 3).values() if o.copy]
     outcomes = list(provider.write([delete(copy) for copy in copies]))
     assert [o.copy is not None and o.copy.fields for o in outcomes] == [None, None, None]
+
+
+@pytest.mark.parametrize("kind", ["html", "empty"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_deletion_is_believed_only_by_its_own_answer(
+    google: Google, kind: str, count: int
+) -> None:
+    provider = google.open()
+    copies = [o.copy for o in batch(provider, count).values() if o.copy]
+    google.sandbox.fault(kind, operation="events.delete", times=None)
+    for outcome in provider.write([delete(copy) for copy in copies]):
+        assert outcome.refusal is not None
+        assert (outcome.refusal.remedy, outcome.refusal.certain) == (Remedy.RETRY, False)
 
 
 # Guests ----------------------------------------------------------------------------------------
