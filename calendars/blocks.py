@@ -167,10 +167,10 @@ def _families(rows: Iterable[Row]) -> Iterable[list[Row]]:
     return families.values()
 
 
-def _rows(*which: Q, **more: Any) -> Iterable[Row]:
+def _rows(*which: Q, **more: Any) -> Iterator[Row]:
     names = (*COLUMNS, "item_id", "series_id", "slot", "source_id")
     about = ("item__deleted_at", "item__home_id")
-    return Event.objects.filter(*which, **more).values(*names, *about)
+    return iter(Event.objects.filter(*which, **more).values(*names, *about))
 
 
 def _source(rule: BusyRule, row: Row, block: Row | None) -> Source:
