@@ -5,13 +5,8 @@ import pytest
 from integrations.google.provider import GoogleCalendar
 from sync.core.provider import Outcome, Remedy
 from tests.integrations.google.conftest import Google
-from tests.integrations.provider_contract import (
-    create,
-    delete,
-    listed,
-    plain,
-    update,
-)
+from tests.integrations.provider_contract import create, delete, listed, update
+from tests.integrations.samples import plain
 
 
 def batch(provider: GoogleCalendar, count: int) -> dict[str, Outcome]:

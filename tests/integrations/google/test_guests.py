@@ -7,17 +7,8 @@ import pytest
 from integrations.sandbox import Sandbox
 from sync.core.provider import Remedy
 from tests.integrations.google.conftest import HOME, WORK, Google
-from tests.integrations.provider_contract import (
-    DAILY,
-    HOUR_LATER,
-    MOMENT,
-    create,
-    exception,
-    one,
-    plain,
-    refused,
-    update,
-)
+from tests.integrations.provider_contract import create, exception, one, refused, update
+from tests.integrations.samples import DAILY, HOUR_LATER, MOMENT, plain
 
 
 @pytest.fixture

@@ -16,13 +16,8 @@ from sync.core.events import EMPTY
 from sync.core.marks import Marker
 from sync.core.provider import Refusal, Remedy
 from tests.integrations.google.conftest import HOME, KEY, NOW, WORK, Google
-from tests.integrations.provider_contract import (
-    DAILY,
-    delete,
-    listed,
-    plain,
-    refused,
-)
+from tests.integrations.provider_contract import delete, listed, refused
+from tests.integrations.samples import DAILY, plain
 
 MARKER = Marker([KEY], WORK)
 

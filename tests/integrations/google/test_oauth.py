@@ -25,7 +25,8 @@ from integrations.http import Http
 from integrations.sandbox import Sandbox
 from sync.core.provider import Refusal, Remedy
 from tests.integrations.google.conftest import WORK, Google, Purse
-from tests.integrations.provider_contract import create, listed, plain, refused, update
+from tests.integrations.provider_contract import create, listed, refused, update
+from tests.integrations.samples import plain
 
 CALENDAR = "https://www.googleapis.com/auth/calendar"
 

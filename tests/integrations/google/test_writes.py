@@ -7,18 +7,8 @@ import pytest
 from sync.core.events import EMPTY
 from sync.core.provider import Remedy, Write, WriteKind
 from tests.integrations.google.conftest import Google
-from tests.integrations.provider_contract import (
-    DAILY,
-    HOUR_LATER,
-    MOMENT,
-    create,
-    delete,
-    exception,
-    one,
-    plain,
-    refused,
-    update,
-)
+from tests.integrations.provider_contract import create, delete, exception, one, refused, update
+from tests.integrations.samples import DAILY, HOUR_LATER, MOMENT, plain
 
 
 def test_nobody_is_mailed_unless_we_are_told_to(google: Google) -> None:
