@@ -118,8 +118,10 @@ def _make_ready(folder: Path) -> None:
             "user it belongs to, or let LOCKSTEP_DATA_DIR name another one."
         ) from None
     user = server_user()
-    for path in (folder, binary("postgres").parent, binary("valkey-server").parent):
-        user.reach(path)
+    user.reach(folder)
+    for program in (binary("postgres"), binary("valkey-server")):
+        user.reach(program.parent)
+        user.check_runs(program)
 
 
 def _tail(log: Path, lines: int = 8) -> str:

@@ -70,6 +70,18 @@ class ServerUser:
                     file=sys.stderr,
                 )
 
+    def check_runs(self, program: Path) -> None:
+        """Raise EmbeddedError unless this user can run the program; a tight umask forbids it."""
+        if not self.is_other:
+            return
+        try:
+            subprocess.run([program, "--version"], check=True, capture_output=True, **self.popen())  # noqa: S603
+        except (OSError, subprocess.CalledProcessError):
+            raise EmbeddedError(
+                f"The user {ROOTS_SERVANT} may not run {program}: open its folder with "
+                f"`chmod -R o+rX {program.parent.parent}`, or run Lockstep as an ordinary user."
+            ) from None
+
 
 def server_user() -> ServerUser:
     """The user of the embedded servers; raises EmbeddedError where root has none to run them."""

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import pwd
-import signal
 import subprocess
 import sys
 import tempfile
@@ -13,8 +12,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from config import locks
-from config.embedded_servers import SERVERS, Postgres, Valkey, binary
+from config.embedded_servers import Postgres, Valkey, binary
+from config.embedded_user import server_user
 from config.environment import BASE_DIR
 from tests.config.installation import PATIENCE, Installation, wait_until
 
@@ -121,30 +120,17 @@ def test_a_killed_keeper_takes_its_server_along_and_the_next_command_recovers(
 def test_a_server_that_outlived_its_keeper_is_ended_before_a_new_one_starts(
     lockstep: Installation,
 ) -> None:
-    """Where the system sends no signal at a parent's death, the server goes on."""
+    """Frozen here; elsewhere the system may send no signal at a parent's death."""
+    lockstep.manage("migrate")
+    lockstep.shell(WRITE)
     with held(lockstep):
-        for keeper in lockstep.processes("config.keeper"):
-            keeper.send_signal(signal.SIGSTOP)  # so that it cannot start the server again
-        for server in SERVERS.values():
-            described = server(lockstep.folder)
-            pid = int((described.store / described.pid_file).read_text().split("\n")[0])
-            assert locks.is_held(described.lock("server"))
-            assert locks.end_holders(
-                described.lock("server"),
-                described.store / described.pid_file,
-                described.stop_signal,
-                seconds=20,
-            )
-            assert not locks.is_held(described.lock("server"))
-            wait_until(lambda gone=pid: not _is_running(gone))
+        frozen = [lockstep.process(name) for name in ("bin/postgres", "valkey-server")]
+        for process in (*frozen, *lockstep.processes("config.keeper")):
+            process.suspend()
         for keeper in lockstep.processes("config.keeper"):
             keeper.kill()
-
-
-def _is_running(pid: int) -> bool:
-    """Whether a process with this id runs (a dead one that nobody asked after does not)."""
-    state = Path(f"/proc/{pid}/stat")
-    return state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    assert lockstep.shell(READ) == "1 1"
+    assert not any(process.is_running() for process in frozen)
 
 
 def test_a_stale_process_id_that_now_belongs_to_another_process_is_not_believed(
@@ -153,8 +139,11 @@ def test_a_stale_process_id_that_now_belongs_to_another_process_is_not_believed(
     lockstep.manage("migrate")
     wait_until(lockstep.is_idle)
     stale = lockstep.folder / "postgres" / "postmaster.pid"
-    stale.write_text(f"{os.getpid()}\n{stale.parent}\n1700000000\n5432\n\n\n\nready\n")
-    assert lockstep.shell("print('ready')") == "ready"
+    with subprocess.Popen(["sleep", "60"], **server_user().popen()) as innocent:
+        stale.write_text(f"{innocent.pid}\n{stale.parent}\n1700000000\n5432\n\n\n\nready\n")
+        assert lockstep.shell("print('ready')") == "ready"
+        assert innocent.poll() is None
+        innocent.kill()
 
 
 def test_a_creation_that_was_cut_short_starts_afresh(lockstep: Installation) -> None:
@@ -180,6 +169,7 @@ def test_a_long_folder_with_odd_characters_gets_its_sockets_elsewhere(tmp_path: 
     lockstep.shell(WRITE)
     assert lockstep.shell(READ) == "1 1"
     wait_until(lockstep.is_idle)
+    Postgres(lockstep.folder).sockets.rmdir()
 
 
 def test_a_socket_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
