@@ -9,6 +9,21 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import connection, models
+from django.db.models import Lookup
+
+
+@models.CharField.register_lookup
+@models.UUIDField.register_lookup
+class AnyOf(Lookup):  # type: ignore[type-arg]
+    """`field__any=[...]`: like `in`, with the whole list as one parameter."""
+
+    lookup_name = "any"
+    prepare_rhs = False
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        """Compare the field with an array."""
+        field, parameters = self.process_lhs(compiler, connection)
+        return f"{field} = ANY(%s)", [*parameters, self.rhs]
 
 
 def insert(
@@ -17,10 +32,8 @@ def insert(
     """Insert rows, given as sequences in the order of `columns` (field attribute names)."""
     names = ", ".join(_column(model, name) for name in columns)
     with connection.cursor() as cursor:
-        copy = cursor.copy(
-            f"COPY {_table(model)} ({names}) FROM STDIN"
-        )  # names are ours, not input
-        with copy as target:
+        statement = f"COPY {_table(model)} ({names}) FROM STDIN"  # names are ours, not input
+        with cursor.copy(statement) as target:
             for row in rows:
                 target.write_row(row)
 
@@ -41,7 +54,13 @@ def dumps(value: Any) -> str | None:
     """Return the text of a JSON column; None stays NULL."""
     if value is None:
         return None
+    if not value and value.__class__ in _EMPTY:
+        return _EMPTY[value.__class__]
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+# Most JSON columns of most rows are empty; encoding those one by one would show.
+_EMPTY = {list: "[]", dict: "{}"}
 
 
 def _table(model: type[models.Model]) -> str:

@@ -14,8 +14,9 @@ from integrations import registry
 from integrations.models import Collection, LeaseLost
 from integrations.services import freeze_account
 from integrations.vault import CannotOpen
-from sync import engine
+from sync import engine, first_sight
 from sync.core.provider import Provider, Refusal, Remedy
+from sync.core.records import Side
 from sync.kinds import KINDS
 from sync.models import Mapping, SyncOperation
 from sync.observing import Batch, SuspiciousListing, observe
@@ -269,6 +270,7 @@ class _Preview:
         self.run.operation.save(force_insert=True)
         for batch in self.spool:
             stage(self.run, batch)
+        self._add(Plan(Side.LOCAL, first_sight.lines_of(self.run)))
         plan = engine.prepare(self.run).local
         self._add(plan)
         for _ in engine.take_in(self.run):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from calendars.models import time_ordered_uuid
-from sync import bulk
+from sync import bulk, first_sight
 from sync.core.absorb import Known, Verdict, overlay, weigh
 from sync.core.provider import Copy
 from sync.core.records import Direction, Fields, fingerprint
@@ -49,7 +49,15 @@ def stage(run: Run, batch: Batch) -> None:
         run.count("unreadable", batch.unreadable)
         run.log("warning", "unreadable_records", number=batch.unreadable)
     if batch.cursor is not None:
+        _forget_strays(run)
         _save_cursor(run, batch)
+
+
+def _forget_strays(run: Run) -> None:
+    """Forget new cancelled occurrences whose series is not here; it may have come after them."""
+    here = Mapping.objects.filter(collection=run.collection)
+    new = here.filter(item=None, base_hash="", remote={"status": "cancelled"}).exclude(parent="")
+    new.exclude(parent__in=here.values("remote_id")).delete()
 
 
 def absorb_answer(run: Run, mapping: Mapping, copy: Copy) -> None:
@@ -131,13 +139,14 @@ def _wanted(run: Run, page: _Page, copy: Copy) -> bool:
 
     Not if it is ours and nothing claims it: a busy block whose rule this database does not know, or
     a second copy that a worker wrote after it had been given up for lost. Cleanup removes those.
+    A cancelled occurrence shows no times to go by: it is wanted wherever its series is.
     """
     if copy.mark and (copy.mark.rule or copy.mark.attempt in page.attempts):
         run.count("unclaimed")
         return False
     if run.collection.direction == Direction.PUSH:
         return False
-    return run.provider.covers(copy.fields or {})
+    return copy.partial or run.provider.covers(copy.fields or {})
 
 
 def _proven(page: _Page, mapping: Mapping, known: Known, copy: Copy) -> SyncItem | None:
@@ -193,7 +202,7 @@ def write_remote(run: Run, mapping: Mapping, copy: Copy) -> None:
 
 def _save(run: Run, page: _Page) -> None:
     save_mappings(page.touched)
-    _insert(run, list(page.fresh.values()))
+    _insert(run, first_sight.take_in(run, list(page.fresh.values())))
     dead = [m.remote_id for m in page.touched if not m.remote_hash and m.remote_id]
     if dead:
         drop_occurrences(run, dead)
