@@ -280,9 +280,13 @@ class BusyRuleForm(forms.ModelForm):  # type: ignore[type-arg]
             "title_template": "{title}, {location} and {calendar} are filled in, if they are shown."
         }
 
-    def _post_clean(self) -> None:
-        """Ask the service about the rule as a whole, once its parts are right."""
-        super()._post_clean()  # type: ignore[misc]
+    def _get_validation_exclusions(self) -> set[str]:
+        """Leave the calendars to the service, which says what to do where two do not fit."""
+        exclusions: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        return exclusions | {"source", "target"}
+
+    def validate_unique(self) -> None:
+        """Ask the service about the rule as a whole, once its parts fit."""
         if not self.errors:
             for problem in problems_of(self.instance):
                 self.add_error(None, problem)

@@ -47,6 +47,8 @@ KNOBS = (
 # Access roles that may write; "" where a service has no roles.
 WRITING_ROLES = ("", "owner", "writer", "writerWithoutPrivateAccess")
 
+_TWIN = "this calendar blocks that one already; change or remove it"
+
 
 class InvalidRule(ValueError):
     """A busy rule cannot be as asked; `problems` says why, in words for whoever asked."""
@@ -183,7 +185,7 @@ def add_busy_rule(
     except IntegrityError as error:
         if "one_busy_rule_per_source_and_target" not in str(error):
             raise
-        raise InvalidRule(["this calendar blocks that one already; change or remove it"]) from error
+        raise InvalidRule([_TWIN]) from error
     return rule
 
 
@@ -214,7 +216,12 @@ def remove_busy_rule(*, rule: BusyRule, now: datetime) -> int:
 
 def problems_of(rule: BusyRule) -> list[str]:
     """Say why a rule cannot be as it is, in words for whoever made it; empty if it can."""
-    return [*blocks.knobs_of(rule).problems(), *_calendar_problems(rule.source, rule.target)]
+    twins = BusyRule.objects.filter(source=rule.source, target=rule.target, removed_at=None)
+    return [
+        *blocks.knobs_of(rule).problems(),
+        *_calendar_problems(rule.source, rule.target),
+        *([_TWIN] if twins.exclude(pk=rule.pk).exists() else []),
+    ]
 
 
 def _check(rule: BusyRule) -> None:

@@ -18,9 +18,9 @@ NOTHING = "–"
 
 def readable(value: Any) -> str:
     """Return any JSON value as text for people, line by line without control characters."""
+    if value in (None, "", [], {}):
+        return NOTHING
     match value:
-        case None | "" | [] | {}:
-            return NOTHING
         case str():
             text = value
         case {"at": at, "zone": zone}:

@@ -96,7 +96,7 @@ class Team:
             updated_at=NOW,
         )
         if "starts_on" not in columns:
-            columns |= {"starts_at": NOW, "ends_at": NOW + timedelta(hours=1)}
+            columns = {"starts_at": NOW, "ends_at": NOW + timedelta(days=7)} | columns
         uid = f"{item.pk}@{self.word}"
         return Event.objects.create(item=item, title=title, uid=uid, **columns)
 
