@@ -34,8 +34,8 @@ GET  journal?after=N, POST journal/clear {}
 
 `original_start` points at one occurrence of the series `id`. The `faults` module describes rules
 and kinds. The journal tells of each API request its account, operation, status, the mails that
-Google would have sent, and the faults it met; never bodies, texts or tokens. What a person does
-through the page or the control API is not in it.
+Google would have sent, and the faults it met; never bodies, texts or tokens. Beside the entries
+stand the numbers of HTTP requests by kind. What a person does is not in it.
 
 Left out: `calendars.transferOwnership`, free text (`quickAdd`), event labels, groups and domains
 as people. Reminders, colours and transparency belong to a calendar's copy of an event, not to

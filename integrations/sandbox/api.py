@@ -8,17 +8,16 @@ from collections import deque
 from typing import Any
 
 from integrations.sandbox import faults as fault_rules
-from integrations.sandbox import oauth
+from integrations.sandbox import oauth, playing
 from integrations.sandbox.channels import Courier
 from integrations.sandbox.errors import ApiError
 from integrations.sandbox.faults import Asked, Faults
 from integrations.sandbox.journal import Journal, shown_query
 from integrations.sandbox.masks import apply, parse_mask
-from integrations.sandbox.messages import HTML, Request, Response, error_response
+from integrations.sandbox.messages import Request, Response, error_response
+from integrations.sandbox.playing import Hit
 from integrations.sandbox.routes import Route, find_route
 from integrations.sandbox.world import Call, Reply, World
-
-_SORRY = b"<!DOCTYPE html><title>Sorry</title><p>We're sorry, something went wrong."
 
 
 class Api:
@@ -48,17 +47,15 @@ class Api:
             call = Call(self.world, "", args, request.query(), headers=request.headers)
             call.note |= {"operation": route.name, "batch": part}
             hit = self._pick(call, route, request, part)
-        time.sleep(hit.get("delay", {}).get("seconds", 0))
+        playing.wait(hit)
         with self.world.lock:
-            response = self._perform(call, route, request, hit)
+            response = playing.act(hit, lambda: self._perform(call, route, request), part=part)
             self._note(call, request, response, hit)
             self._tell(call, hit)
             self.world.store.commit()
         return response
 
-    def _pick(
-        self, call: Call, route: Route, request: Request, part: bool
-    ) -> dict[str, dict[str, Any]]:
+    def _pick(self, call: Call, route: Route, request: Request, part: bool) -> Hit:
         """Return the faults that hit, having found out who asks if that can be known."""
         try:
             call.account = oauth.bearer(self.world, request.headers)["account"]
@@ -66,32 +63,25 @@ class Api:
             call.account = ""
         name = call.args.get("calendarId", "")
         calendar = call.account if name == "primary" else name
-        key = (call.account, request.path)
-        page = self._pages.get(key, 0) + 1 if "pageToken" in call.query else 1
-        self._pages[key] = page
-        path, operation = request.path, route.name
-        asked = Asked(operation, request.method, path, call.account, calendar, page, part)
+        page = self._page(call, route, request.path)
+        asked = Asked(route.name, request.method, request.path, call.account, calendar, page, part)
         hit = self._faults.pick(asked)
         call.play = fault_rules.play(hit, self.world, calendar)
         return hit
 
-    def _perform(
-        self, call: Call, route: Route, request: Request, hit: dict[str, dict[str, Any]]
-    ) -> Response:
-        if "lost_request" in hit:
-            return _lost(call, applied=False)
-        if "conflict" in hit:
-            return error_response(ApiError(409, "conflict", "Conflict"))
-        error = hit.get("error")
-        if error and not error["applied"]:
-            return _fault_error(error)
+    def _page(self, call: Call, route: Route, path: str) -> int:
+        """Return which page of a listing is asked for, counting from the last first one."""
+        if not route.name.endswith((".list", ".instances")):
+            return 1
+        key = (call.account, path)
+        self._pages[key] = self._pages.get(key, 0) + 1 if "pageToken" in call.query else 1
+        return self._pages[key]
+
+    def _perform(self, call: Call, route: Route, request: Request) -> Response:
         try:
-            response = self._operate(call, route, request)
+            return self._operate(call, route, request)
         except ApiError as refusal:
             return error_response(refusal)
-        if error:
-            return _fault_error(error)
-        return _lost(call, applied=True) if "lost_answer" in hit else _broken(response, hit)
 
     def _operate(self, call: Call, route: Route, request: Request) -> Response:
         row = oauth.bearer(self.world, request.headers)
@@ -117,9 +107,7 @@ class Api:
                 raise ApiError(self.world.option("quota_status"), reason, message, domain=domain)
             used.append(now)
 
-    def _note(
-        self, call: Call, request: Request, response: Response, hit: dict[str, dict[str, Any]]
-    ) -> None:
+    def _note(self, call: Call, request: Request, response: Response, hit: Hit) -> None:
         self._journal.add(
             {
                 "at": self.world.stamp(),
@@ -137,44 +125,10 @@ class Api:
             }
         )
 
-    def _tell(self, call: Call, hit: dict[str, dict[str, Any]]) -> None:
+    def _tell(self, call: Call, hit: Hit) -> None:
         if "message" in call.note:
             self._courier.announce(*call.note["message"])
         self._courier.flush(drop="drop_message" in hit, repeat="repeat_message" in hit)
-
-
-def _lost(call: Call, *, applied: bool) -> Response:
-    """Return an answer that never leaves; inside a batch, the error that stands for it."""
-    if not call.note["batch"]:
-        return Response(lost=True)
-    status, message = (500, "Backend Error") if applied else (503, "Service Unavailable")
-    return error_response(ApiError(status, "backendError", message))
-
-
-def _fault_error(rule: dict[str, Any]) -> Response:
-    kind = "header" if rule["location"] in ("Authorization", "If-Match") else "parameter"
-    error = ApiError(
-        rule["status"],
-        rule["reason"],
-        rule["message"],
-        domain=rule["domain"],
-        location=rule["location"] or None,
-        location_type=kind,
-        headers={"Retry-After": str(rule["retry_after"])} if rule["retry_after"] else {},
-    )
-    return error_response(error)
-
-
-def _broken(response: Response, hit: dict[str, dict[str, Any]]) -> Response:
-    if "truncated_json" in hit:
-        response.body = response.body[: max(len(response.body) // 2, 1)]
-    elif "html" in hit:
-        response = Response(hit["html"]["status"], _SORRY, HTML)
-    elif "empty" in hit:
-        response = Response(hit["empty"]["status"])
-    elif "gzip_cut" in hit:
-        response.cut_gzip = True
-    return response
 
 
 def _response(reply: Reply, mask: dict[str, Any]) -> Response:

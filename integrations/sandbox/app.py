@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from integrations.sandbox import batch, consent, control, idtoken, oauth, person, seeds
+from integrations.sandbox import batch, consent, control, idtoken, oauth, person, playing, seeds
 from integrations.sandbox.api import Api
 from integrations.sandbox.channels import Courier
 from integrations.sandbox.errors import ApiError, OAuthError
@@ -27,6 +29,7 @@ class App:
         if not self.world.store["client"]:
             seeds.plant(self.world, seed)
         self.seed = seed
+        self.counts: Counter[str] = Counter()  # HTTP requests by kind, since the last reset
         self.faults = Faults(self.world)
         self.journal = Journal(self.world)
         self.courier = Courier(self.world)
@@ -39,6 +42,7 @@ class App:
         self.world.store.clear()
         self.world.clock.offset = 0
         self.api.forget()
+        self.counts.clear()
         seeds.plant(self.world, seed)
         self.seed = seed
 
@@ -57,54 +61,59 @@ class App:
         """Return the answer to one HTTP request."""
         path = request.path
         if path.startswith("/calendar/v3/"):
+            self.counts["api"] += 1
             return self.api.answer(request)
-        if path == batch.PATH and request.method == "POST":
-            return self._batch(request)
         if path.startswith("/sandbox/"):
             return control.answer(self, request)
-        if path == "/token" and request.method == "POST":
-            return self._token(request)
-        if path == "/revoke" and request.method == "POST":
-            return self._revoke(request)
-        if path == consent.PATH:
-            with self.world.lock:
-                response = consent.answer(self.world, request)
-                self.world.store.commit()
-            return response
-        if path in _USERINFO:
-            return self._userinfo(request, _USERINFO[path])
-        if path == "/oauth2/v3/certs":
-            return json_response(idtoken.certificates())
         if path == "/" or path.startswith("/person/"):
             return person.answer(self, request)
-        return error_response(ApiError(404, "notFound", "Not Found"))
+        return self._sign_in(request) or error_response(ApiError(404, "notFound", "Not Found"))
+
+    def _sign_in(self, request: Request) -> Response | None:
+        """Return the answer of a batch, a token or an identity address; None for any other."""
+        match request.method, request.path:
+            case "POST", batch.PATH:
+                return self._played("batch", request, self._batch)
+            case "POST", "/token":
+                return self._played("oauth.token", request, self._token)
+            case "POST", "/revoke":
+                return self._played("oauth.revoke", request, self._revoke)
+            case "GET", path if path in _USERINFO:
+                return self._played("oauth.userinfo", request, self._userinfo)
+            case "GET", "/oauth2/v3/certs":
+                return json_response(idtoken.certificates())
+            case _, consent.PATH:
+                return self._consent(request)
+        return None
+
+    def _played(
+        self, operation: str, request: Request, perform: Callable[[Request], Response]
+    ) -> Response:
+        """Return an answer with the faults that were asked for, and count the request."""
+        with self.world.lock:
+            self.counts[operation] += 1
+            path = request.path
+            hit = self.faults.pick(Asked(operation, request.method, path, "", "", 1, False))
+            self.world.store.commit()
+        playing.wait(hit)
+        if "oauth_error" in hit:
+            return _oauth_error(hit["oauth_error"])
+        return playing.act(hit, lambda: perform(request))
 
     def _batch(self, request: Request) -> Response:
-        with self.world.lock:
-            hit = self.faults.pick(Asked("batch", "POST", request.path, "", "", 1, False))
-            self.world.store.commit()
-        if "lost_request" in hit:
-            return Response(lost=True)
         try:
-            response = batch.answer(request, lambda part: self.api.answer(part, part=True))
+            return batch.answer(request, lambda part: self.api.answer(part, part=True))
         except ApiError as error:
             return error_response(error)
-        return Response(lost=True) if "lost_answer" in hit else response
 
     def _token(self, request: Request) -> Response:
         with self.world.lock:
-            hit = self.faults.pick(Asked("oauth.token", "POST", request.path, "", "", 1, False))
             try:
-                if "oauth_error" in hit:
-                    raise _oauth_error(hit["oauth_error"])
-                value = oauth.token(self.world, request.form(), _basic(request))
+                response = json_response(oauth.token(self.world, request.form(), _basic(request)))
             except OAuthError as error:
-                return json_response(error.body(), error.status)
-            finally:
-                self.world.store.commit()
-        response = json_response(value)
+                response = json_response(error.body(), error.status)
+            self.world.store.commit()
         response.headers["Cache-Control"] = "no-store"
-        response.lost = "lost_answer" in hit
         return response
 
     def _revoke(self, request: Request) -> Response:
@@ -117,16 +126,23 @@ class App:
             self.world.store.commit()
         return json_response({})
 
-    def _userinfo(self, request: Request, version: str) -> Response:
+    def _userinfo(self, request: Request) -> Response:
         try:
             row = oauth.bearer(self.world, request.headers)
-            return json_response(oauth.userinfo(self.world, row, version))
+            return json_response(oauth.userinfo(self.world, row, _USERINFO[request.path]))
         except ApiError as error:
             return error_response(error)
 
+    def _consent(self, request: Request) -> Response:
+        with self.world.lock:
+            response = consent.answer(self.world, request)
+            self.world.store.commit()
+        return response
 
-def _oauth_error(rule: dict[str, Any]) -> OAuthError:
-    return OAuthError(rule["status"], rule["error"], rule["description"], rule["subtype"])
+
+def _oauth_error(rule: dict[str, Any]) -> Response:
+    error = OAuthError(rule["status"], rule["error"], rule["description"], rule["subtype"])
+    return json_response(error.body(), error.status)
 
 
 def _basic(request: Request) -> tuple[str, str] | None:

@@ -237,9 +237,10 @@ def clear_faults(app: App, body: Body) -> Body:
 
 
 def journal(app: App, body: Body) -> Body:
-    """Return the journal after entry number `after`, and the number of mails in it."""
+    """Return the journal after entry `after`, its mails, and HTTP requests since the reset."""
     entries = app.journal.entries(int(body.get("after", 0)))
-    return {"entries": entries, "mails": sum(entry["mails"] for entry in entries)}
+    mails = sum(entry["mails"] for entry in entries)
+    return {"entries": entries, "mails": mails, "http": dict(app.counts)}
 
 
 def clear_journal(app: App, body: Body) -> Body:

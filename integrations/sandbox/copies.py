@@ -160,10 +160,15 @@ def _answer(world: World, organizer: dict[str, Any], guest: str, copy: dict[str,
         _to_guests(world, organizer, saved, saved)
 
 
+def audience(call: Call) -> str:
+    """Return who should get mail about a write; raise the 400 for an unknown word."""
+    default = "all" if call.query.flag("sendNotifications") else "none"
+    return call.query.choice("sendUpdates", ("all", "externalOnly", "none"), default)
+
+
 def _count_mails(call: Call, body: dict[str, Any], calendar: dict[str, Any]) -> None:
     """Note for the journal how many mails Google would have sent for this write."""
-    default = "all" if call.query.flag("sendNotifications") else "none"
-    wanted = call.query.choice("sendUpdates", ("all", "externalOnly", "none"), default)
+    wanted = audience(call)
     people = {one["email"] for one in body.get("attendees", [])} - {calendar["id"]}
     if is_guest_copy(body, calendar):
         people = {body["organizer"]["email"]}

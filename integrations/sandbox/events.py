@@ -52,7 +52,7 @@ def _writable(body: dict[str, Any]) -> dict[str, Any]:
 
 def insert(call: Call) -> Reply:
     """Create an event; the id may be the client's."""
-    calendar = find_calendar(call, call.args["calendarId"], WRITER)
+    calendar = _writable_calendar(call)
     body = eventbody.without_nulls(_fields(call))
     if "id" in body and "iCalUID" in body:
         raise invalid("Only one of id and iCalUID may be given.")
@@ -97,7 +97,7 @@ def _create(
 
 def import_(call: Call) -> Reply:
     """Add a private copy of an event that lives elsewhere; a known iCalUID is updated."""
-    calendar = find_calendar(call, call.args["calendarId"], WRITER)
+    calendar = _writable_calendar(call)
     body = eventbody.without_nulls(_fields(call))
     if not body.get("iCalUID"):
         raise required("Missing iCalUID.")
@@ -117,9 +117,17 @@ def _by_uid(call: Call, calendar: dict[str, Any], uid: str) -> dict[str, Any] | 
     return next((e.body() for e in book if e.ical_uid == uid and not e.cancelled), None)
 
 
+def _writable_calendar(call: Call) -> dict[str, Any]:
+    """Return the calendar of a write, having read every parameter that could be refused later."""
+    calendar = find_calendar(call, call.args["calendarId"], WRITER)
+    copies.audience(call)
+    views.viewer(call, calendar)
+    return calendar
+
+
 def _target(call: Call) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the calendar and the event that a write addresses, all preconditions checked."""
-    calendar = find_calendar(call, call.args["calendarId"], WRITER)
+    calendar = _writable_calendar(call)
     old = lookup(call, calendar, call.args["eventId"])
     if views.hides_details(views.viewer(call, calendar), old):
         raise forbidden("You may not change a private event of this calendar.")
@@ -158,7 +166,7 @@ def _store(
     before = eventbody.canonical(_writable(old), calendar)
     after = eventbody.canonical(fields, calendar)
     _check_change(call, calendar, old, before, after)
-    _settle_visibility(call, calendar, old, after)
+    hides_series = _settle_visibility(old, after)
     body = {key: old[key] for key in writing.SERVER_FIELDS if key in old} | after
     if copies.is_guest_copy(old, calendar) and old.get("attendees"):
         body["attendees"] = copies.guest_attendees(old, after, calendar["id"])
@@ -167,24 +175,23 @@ def _store(
     touch = not writing.only_reminders_changed(before, after)
     body = copies.flagged(body, calendar)
     saved = writing.save(call.world, calendar, body, touch=touch)
+    if hides_series:
+        master = lookup(call, calendar, old["recurringEventId"])
+        writing.save(call.world, calendar, master | {"visibility": after["visibility"]})
     if "recurrence" in before:
         writing.drop_exceptions(call.world, calendar, saved)
     copies.announce(call, calendar, old, saved)
     return _reply(call, calendar, saved)
 
 
-def _settle_visibility(
-    call: Call, calendar: dict[str, Any], old: dict[str, Any], after: dict[str, Any]
-) -> None:
-    """Let one occurrence hide its whole series; ignore an occurrence that wants to show more."""
+def _settle_visibility(old: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Return whether one occurrence hides its whole series; let none of them show more."""
     was, now = (_SECRECY[body.get("visibility", "default")] for body in (old, after))
-    if "recurringEventId" not in old or was == now:
-        return
+    if "recurringEventId" not in old:
+        return False
     if now < was:
         after["visibility"] = old["visibility"]
-        return
-    master = lookup(call, calendar, old["recurringEventId"])
-    writing.save(call.world, calendar, master | {"visibility": after["visibility"]})
+    return now > was
 
 
 def _check_change(

@@ -1,10 +1,11 @@
 """Faults on request: rules that make chosen answers go wrong in chosen ways.
 
 A rule is a JSON object with a `kind` and, all optional, what it matches: `operation` (as in the
-discovery document, `batch`, `oauth.token`), `method`, `path` (regular expression), `account`,
-`calendar`, `page` (of a listing, from 1), `part` (true: only inside batches, false: only
-outside). `nth` (from 1) skips earlier matches, `times` limits the hits (default 1, null for no
-limit), `probability` with `seed` leaves it to chance. KINDS names the kinds and their own fields.
+discovery document, or `batch`, `oauth.token`, `oauth.revoke`, `oauth.userinfo`), `method`, `path`
+(regular expression), `account`, `calendar`, `page` (of a listing, from 1), `part` (true: only
+inside batches, false: only outside). `nth` (from 1) skips earlier matches, `times` limits the hits
+(default 1, null for no limit), `probability` with `seed` leaves it to chance. KINDS names the
+kinds and their own fields.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations.sandbox.roles import rank, role_of
-from integrations.sandbox.times import parse
+from integrations.sandbox.times import parse, zone
 from integrations.sandbox.world import Call
 
 _BUSY = ("kind", "etag", "id", "status", "htmlLink", "start", "end", "eventType", "iCalUID")
@@ -32,7 +32,9 @@ class Viewer:
 
 
 def viewer(call: Call, calendar: dict[str, Any]) -> Viewer:
-    """Return how this call sees this calendar's events."""
+    """Return how this call sees this calendar's events; raise the 400s of bad parameters."""
+    if name := call.query.text("timeZone"):
+        zone(name)
     return Viewer(
         role=role_of(calendar, call.account),
         calendar_zone=calendar["timeZone"],

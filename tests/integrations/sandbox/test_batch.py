@@ -63,6 +63,12 @@ def test_conditions_hold_for_each_part(work):
     assert answers[1][2]["error"]["errors"][0]["reason"] == "conditionNotMet"
 
 
+def test_a_part_may_speak_for_another_account(work, home):
+    other = {"Authorization": home.session.headers["Authorization"]}
+    batch(work, insert(0), ("POST", EVENTS, DAY | {"id": "event1"}, other))
+    assert (set(work.events()), set(home.events())) == ({"event0"}, {"event1"})
+
+
 def test_a_thousand_parts_are_the_limit(work):
     read = ("GET", "/calendar/v3/colors", None, {})
     assert len(batch(work, *[read] * 1000)) == 1000

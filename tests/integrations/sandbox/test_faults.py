@@ -94,6 +94,20 @@ def test_answers_may_come_broken(work, sandbox):
         work("GET", "colors").json()
 
 
+def test_sign_in_addresses_and_batches_break_too(work, sandbox):
+    form = {"grant_type": "refresh_token", "refresh_token": sandbox.refresh_token(WORK)}
+    form |= {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret}
+    sandbox.fault("error", status=503, operation="oauth.token")
+    assert requests.post(f"{sandbox.url}/token", data=form, timeout=10).status_code == 503
+    sandbox.fault("lost_answer", operation="oauth.token")
+    with pytest.raises(requests.ConnectionError):
+        requests.post(f"{sandbox.url}/token", data=form, timeout=10)
+    sandbox.fault("html", operation="batch")
+    answer = work.session.post(f"{sandbox.url}/batch/calendar/v3", timeout=10)
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert sandbox.get("journal")["http"] == {"oauth.token": 3, "batch": 1}
+
+
 def test_a_delay_delays(work, sandbox):
     sandbox.fault("delay", seconds=5, operation="colors.get")
     with pytest.raises(requests.Timeout):

@@ -1,7 +1,9 @@
 """A sandbox with a state folder forgets nothing it ever acknowledged, not even when killed."""
 
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from integrations.sandbox import Sandbox
@@ -61,6 +63,22 @@ def test_a_removed_calendar_stays_removed(tmp_path):
         sandbox.post("calendars/delete", account=HOME, calendar=name)
     with Sandbox("demo", state=tmp_path) as sandbox:
         assert name not in {one["id"] for one in sandbox.get("state")["calendars"]}
+
+
+def test_a_sandbox_ends_with_the_process_that_started_it():
+    script = (
+        "from integrations.sandbox import Sandbox; s = Sandbox('empty'); s.start(); print(s.url)"
+    )
+    command = [sys.executable, "-c", f"{script}; import os, sys; sys.stdout.flush(); os._exit(1)"]
+    url = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60).stdout
+    port = int(url.strip().rsplit(":", 1)[1])
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return
+        time.sleep(0.05)
+    raise AssertionError("the sandbox is still there")
 
 
 def test_two_sandboxes_do_not_share_a_folder(tmp_path):

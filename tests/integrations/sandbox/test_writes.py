@@ -1,9 +1,11 @@
 """Single writes: ids, etags, merge rules, limits, and what Google refuses."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from integrations.sandbox.shapes import shape
-from tests.integrations.sandbox.caller import WORK, timed, whole
+from tests.integrations.sandbox.caller import WORK, Caller, timed, whole
 
 EVENTS = "calendars/primary/events"
 DAY = whole("2026-12-01", "2026-12-02")
@@ -245,6 +247,33 @@ def test_creator_and_organizer_are_seen_from_the_calendar(work):
     there = work.ok("POST", f"calendars/{other}/events", DAY)
     assert there["creator"] == {"email": WORK}
     assert there["organizer"] == {"email": other, "displayName": "Other", "self": True}
+
+
+def test_of_many_writers_with_the_same_etag_one_wins(work, sandbox):
+    etag = work.ok("POST", EVENTS, DAY | {"id": "abcde"})["etag"]
+    callers = [Caller(sandbox, WORK) for _ in range(8)]
+
+    def write(number: int) -> int:
+        patch, condition = {"summary": f"Writer {number}"}, {"If-Match": etag}
+        return callers[number]("PATCH", f"{EVENTS}/abcde", patch, headers=condition).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(write, range(8)))
+    assert sorted(statuses) == [200] + [412] * 7
+    assert work.events()["abcde"]["summary"] == f"Writer {statuses.index(200)}"
+    for caller in callers:
+        caller.session.close()
+
+
+@pytest.mark.parametrize(
+    "query", [{"sendUpdates": "some"}, {"maxAttendees": "few"}, {"timeZone": "Mars/Olympus"},
+              {"fields": "colour"}]
+)  # fmt: skip
+def test_a_bad_parameter_is_refused_before_anything_is_written(work, query):
+    old = work.ok("POST", EVENTS, DAY | {"id": "abcde"})
+    assert work.refused("POST", EVENTS, DAY, **query)[0] == 400
+    assert work.refused("PATCH", f"{EVENTS}/abcde", {"summary": "New"}, **query)[0] == 400
+    assert work.events() == {"abcde": old}
 
 
 def test_broken_json_is_a_parse_error(work):
