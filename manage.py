@@ -6,7 +6,16 @@ import sys
 from importlib import import_module
 
 # These touch neither database nor queue, so the embedded servers stay as they are.
-NEED_NOTHING = {"help", "version", "check", "sandbox", "collectstatic", "findstatic", "spectacular"}
+NEED_NOTHING = {
+    "help",
+    "version",
+    "check",
+    "sandbox",
+    "demo",
+    "collectstatic",
+    "findstatic",
+    "spectacular",
+}
 WRONG_USAGE = 2
 
 

@@ -103,14 +103,15 @@ class Command(BaseCommand):
         *,
         details: bool,
     ) -> None:
+        if options["verbose"]:
+            reports = [(r, rendering.with_titles(r, lines)) for r, lines in reports]
         if options["json"]:
             document = [rendering.as_json(report, lines) for report, lines in reports]
             self.stdout.write(json.dumps({"collections": document}, indent=1))
             return
         console = Console(file=cast(IO[str], self.stdout), soft_wrap=not self.stdout.isatty())
         for report, lines in reports:
-            shown = rendering.with_titles(report, lines) if options["verbose"] else lines
-            rendering.print_report(console, report, shown, verbose=details)
+            rendering.print_report(console, report, lines, verbose=details)
 
 
 def _deadline(seconds: float | None) -> datetime | None:
