@@ -14,7 +14,7 @@ def track(run: Run) -> None:
     """Give each local item of this collection that has no copy here a mapping, with its name.
 
     Must run inside `run.commit()`. An exception is tied to the copy of the same occurrence, if
-    somebody changed that remotely meanwhile; else it waits until its series has a mapping.
+    somebody changed that remotely meanwhile; else it is tied to its series, or waits for that.
     """
     items = Item.objects.alive().filter(home=run.collection, pending=True)
     new = items.exclude(mappings__collection=run.collection).values_list("pk", flat=True)
@@ -22,7 +22,9 @@ def track(run: Run) -> None:
     parents = parents_of(run, locals_)
     alone = [local for local in locals_ if not _tied(run, local, parents)]
     if run.collection.direction != Direction.PULL:
-        _map(run, alone, parents)
+        _map(run, [local for local in alone if not local.series], {})
+        exceptions = [local for local in alone if local.series]
+        _map(run, exceptions, parents_of(run, exceptions))
 
 
 def _tied(run: Run, local: Local, parents: dict[uuid.UUID, str]) -> bool:

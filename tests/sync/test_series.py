@@ -1,12 +1,21 @@
 """Series and their exceptions: neither goes, comes back or doubles without the other."""
 
+from datetime import timedelta
+
 import pytest
 
 from calendars.models import Event
 from conflicts.models import Conflict
 from sync.core.provider import Refusal, Remedy
 from sync.models import SyncItem
-from tests.sync.world import World, delete_locally, edit_locally, except_locally, local_titles
+from tests.sync.world import (
+    World,
+    add_locally,
+    delete_locally,
+    edit_locally,
+    except_locally,
+    local_titles,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -108,6 +117,17 @@ def test_both_sides_changing_the_same_occurrence_meet_in_one_exception(world: Se
     conflict = Conflict.objects.get(outcome="open")
     assert (conflict.local["title"], conflict.remote["title"]) == ("Here", "There")
     assert Event.objects.filter(slot=slot).count() == 1
+
+
+def test_a_new_series_and_its_exception_go_out_in_one_run(world: Series) -> None:
+    starts = world.clock() + timedelta(days=1)
+    times = {"starts_at": starts, "ends_at": starts + timedelta(hours=1), "start_zone": "UTC"}
+    add_locally(world.main, world.clock(), title="Yoga", recurrence=DAILY, **times)
+    except_locally("Yoga", "2026-05-03T12:01:00Z", world.clock(), title="Yoga, later")
+
+    world.sync(world.main)
+
+    assert world.remote.titles() == ["Daily", "Later today", "Yoga", "Yoga, later"]
 
 
 def test_a_new_exception_waits_for_a_series_that_could_not_be_made(world: Series) -> None:
