@@ -25,6 +25,7 @@ class App:
     """One sandbox: world, faults, journal, courier, and the answer to any request."""
 
     def __init__(self, path: Path | None, seed: str) -> None:
+        seeds.check(seed)
         self.world = World(path)
         if not self.world.store["client"]:
             seeds.plant(self.world, seed)

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from integrations.sandbox import oauth
 from integrations.sandbox.errors import OAuthError
 from integrations.sandbox.messages import HTML, Request, Response
-from integrations.sandbox.style import document
+from integrations.sandbox.style import POLICY, document
 from integrations.sandbox.world import World
 
 PATH = "/o/oauth2/v2/auth"
@@ -94,4 +94,4 @@ def _decided(world: World, asked: dict[str, str], request: Request) -> Response:
 
 
 def _page(status: int, body: str) -> Response:
-    return Response(status, document("Sign in – sandbox", body), HTML)
+    return Response(status, document("Sign in – sandbox", body), HTML, dict(POLICY))

@@ -66,9 +66,8 @@ def _check_free(call: Call, calendar: dict[str, Any], body: dict[str, Any]) -> N
     book = call.world.store.book(calendar["id"])
     if "id" in body:
         eventbody.check_id(body["id"])
-    uid = body.get("iCalUID")
-    taken = any(event.ical_uid == uid and not event.cancelled for event in book) if uid else False
-    if taken or body.get("id") in book.by_id:
+    known = _by_uid(call, calendar, body["iCalUID"]) if "iCalUID" in body else None
+    if known or body.get("id") in book.by_id:
         raise ApiError(409, "duplicate", "The requested identifier already exists.")
 
 
@@ -114,7 +113,8 @@ def import_(call: Call) -> Reply:
 
 def _by_uid(call: Call, calendar: dict[str, Any], uid: str) -> dict[str, Any] | None:
     book = call.world.store.book(calendar["id"])
-    return next((e.body() for e in book if e.ical_uid == uid and not e.cancelled), None)
+    same = (e for e in book if e.ical_uid == uid and not e.cancelled and not e.master)
+    return next((event.body() for event in same), None)
 
 
 def _writable_calendar(call: Call) -> dict[str, Any]:
@@ -233,7 +233,8 @@ def move(call: Call) -> Reply:
         raise eventtypes.refuse("Only whole events of type default can be moved.")
     if old["status"] == "cancelled" or copies.is_guest_copy(old, calendar):
         raise forbidden("Only the organizer can move a living event.")
-    if old["id"] in call.world.store.book(target["id"]).by_id:
+    there = call.world.store.book(target["id"]).get(old["id"])
+    if there and not there.cancelled:
         raise ApiError(409, "duplicate", "The requested identifier already exists.")
     exceptions = call.world.store.book(calendar["id"]).living_exceptions(old["id"])
     bodies = [old, *(event.body() for event in exceptions)]

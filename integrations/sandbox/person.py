@@ -10,13 +10,13 @@ from urllib.parse import urlencode
 from integrations.sandbox import page, people
 from integrations.sandbox.errors import ApiError, invalid
 from integrations.sandbox.messages import HTML, Request, Response
+from integrations.sandbox.style import POLICY
 
 if TYPE_CHECKING:
     from integrations.sandbox.app import App
 
 Form = dict[str, str]
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d)(?::\d\d)?)?")
-_POLICY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
 
 def answer(app: App, request: Request) -> Response:
@@ -37,7 +37,7 @@ def _show(app: App, path: str, form: Form, message: str = "") -> Response:
             body = page.home(app, account, message)
     except ApiError as error:
         body = page.home(app, account, message or error.message)
-    return Response(200, body, HTML, dict(_POLICY))
+    return Response(200, body, HTML, dict(POLICY))
 
 
 def _act(app: App, request: Request) -> Response:

@@ -211,6 +211,8 @@ def test_a_move_leaves_a_cancelled_stub_and_keeps_the_id(work):
     assert moved["organizer"]["email"] == target
     assert work.delta(token)["abcde"]["status"] == "cancelled"
     assert set(work.events(target)) == {"abcde"}
+    work.ok("POST", f"calendars/{target}/events/abcde/move", destination="primary")
+    assert (set(work.events()), work.events(target)) == ({"abcde"}, {})
 
 
 def test_only_default_events_can_be_moved(work):
