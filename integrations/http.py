@@ -17,6 +17,7 @@ from django.db import connections
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, NewConnectionError
 
+from integrations.escapes import storable
 from sync.core.provider import Refusal, Remedy
 
 CONNECT_SECONDS: Final = 5
@@ -104,7 +105,7 @@ class Http:
                 raise Refusal(Remedy.PARK, call="http", reason="answer too large", certain=False)
             if time.monotonic() > deadline:
                 raise requests.Timeout("the answer drips")
-        return bytes(content)
+        return storable(bytes(content))
 
 
 def _head(answer: requests.Response) -> httplib2.Response:
