@@ -18,6 +18,12 @@ _KEPT = (
     "code_challenge", "code_challenge_method", "login_hint", "include_granted_scopes",
 )  # fmt: skip
 
+# Google takes these short names and grants the long ones, which surprises strict clients.
+_FULL = {
+    "email": "https://www.googleapis.com/auth/userinfo.email",
+    "profile": "https://www.googleapis.com/auth/userinfo.profile",
+}
+
 
 def answer(world: World, request: Request) -> Response:
     """Show the consent page (GET) or send the browser back with a code or a refusal (POST)."""
@@ -86,7 +92,7 @@ def _decided(world: World, asked: dict[str, str], request: Request) -> Response:
         answer["error"] = "access_denied"
     else:
         ticked = request.form_values("granted")
-        scopes = [scope for scope in asked["scope"].split() if scope in ticked]
+        scopes = [_FULL.get(s, s) for s in asked["scope"].split() if s in ticked]
         answer["code"] = oauth.new_code(world, account, asked, scopes)
         answer["scope"] = " ".join(scopes)
     glue = "&" if "?" in asked["redirect_uri"] else "?"

@@ -127,7 +127,7 @@ def overlaps(
 ) -> bool:
     """Return whether any occurrence lies in the window (both bounds exclusive, UTC)."""
     length = duration(master, calendar_zone)
-    for start in islice(starts(master, calendar_zone), MOST_INSTANCES):
+    for start in starts(master, calendar_zone):
         if start.instant(calendar_zone) >= latest:
             return False
         if start.shifted(length).instant(calendar_zone) > earliest:

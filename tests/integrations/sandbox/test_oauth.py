@@ -114,6 +114,11 @@ def test_a_person_may_refuse_or_untick_scopes(sandbox):
     assert refusal(events) == (403, "insufficientPermissions")
 
 
+def test_short_identity_scopes_are_granted_by_their_long_names(sandbox):
+    tokens = exchange(sandbox, consent(sandbox, scope="openid email")["code"]).json()
+    assert tokens["scope"] == "openid https://www.googleapis.com/auth/userinfo.email"
+
+
 @pytest.mark.parametrize(
     ("changes", "status"),
     [

@@ -165,6 +165,13 @@ def test_one_occurrence_can_hide_the_series_but_not_show_more(weekly):
     assert weekly.ok("PATCH", name, {"visibility": "public"})["visibility"] == "private"
 
 
+def test_a_window_finds_a_series_that_has_run_for_ages(work):
+    event = timed("2010-01-01T09:00", "2010-01-01T10:00", id="abcde")
+    work.ok("POST", EVENTS, event | {"recurrence": ["RRULE:FREQ=DAILY"]})
+    assert set(work.events(**WINDOW)) == {"abcde"}
+    assert len(work.events(singleEvents=True, **WINDOW)) == 61
+
+
 def test_a_window_finds_a_series_by_any_of_its_occurrences(weekly):
     april = {"timeMin": "2026-04-10T00:00:00Z", "timeMax": "2026-04-20T00:00:00Z"}
     assert set(weekly.events(**april)) == {"abcde"}
