@@ -10,15 +10,15 @@ from django.db.models import Model
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
-from sync.core.records import changed_fields
-from sync.rendering import clean
+from sync.core.text import clean
 
 NOTHING = "–"
+EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
 def readable(value: Any) -> str:
     """Return any JSON value as text for people, line by line without control characters."""
-    if value in (None, "", [], {}):
+    if value in EMPTY:
         return NOTHING
     match value:
         case str():
@@ -83,12 +83,19 @@ def differences(versions: Mapping[str, Mapping[str, Any] | None], names: Iterabl
     `names` adds fields to those that differ.
     """
     present = list(versions.values())
-    differing = {name for one in present for name in changed_fields(present[0], one)}
+    named = {name for version in present for name in version or {}}
+    differing = {name for name in named if any(_differ(name, present[0], v) for v in present)}
     rows = [
         (name, *(_field(version, name) for version in present))
         for name in sorted(differing | ({*names} - {"*"}))
     ]
     return table(["field", *versions], rows, empty="no difference")
+
+
+def _differ(name: str, one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
+    """Compare two versions of a field; one that is empty is like one that is missing."""
+    first, second = (one or {}).get(name), (other or {}).get(name)
+    return bool(first != second and not (first in EMPTY and second in EMPTY))
 
 
 def _field(version: Mapping[str, Any] | None, name: str) -> str:

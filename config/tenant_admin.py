@@ -9,7 +9,6 @@ from django.forms import ModelChoiceField
 from django.http import HttpRequest
 
 from integrations.models import Membership
-from sync.rendering import clean
 
 
 class TenantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -109,7 +108,7 @@ class OwnRowsFilter(RelatedFieldListFilter):
         """Return the choices as (key, label)."""
         related = model_admin.admin_site._registry[field.remote_field.model]
         rows = _as_listed(related, related.get_queryset(request))
-        return [(str(row.pk), clean(str(row))) for row in rows]
+        return [(str(row.pk), str(row)) for row in rows]
 
 
 def _as_listed(related: "admin.ModelAdmin[Any]", rows: QuerySet[Any]) -> QuerySet[Any]:

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.timesince import timesince
 
-from config.admin_display import NOTHING, list_link
+from config.admin_display import NOTHING, list_link, readable
 from config.tenant_admin import OwnRowsFilter, ReadOnlyAdmin, TenantAdmin
 from integrations.models import Account, Collection, Membership, Workspace
 
@@ -125,7 +125,7 @@ class CollectionAdmin(TenantAdmin):
     search_fields = ("name", "remote_id", "account__email")
     ordering = ("account__email", "name", "id")
     fieldsets = (
-        (None, {"fields": ("name", "account", "kind", "remote_id", "access_role", "gone_at")}),
+        (None, {"fields": ("known_as", "account", "kind", "remote_id", "access_role", "gone_at")}),
         ("What is synced", {"fields": ("selected", "direction", "past_days")}),
         (
             "When both sides changed the same",
@@ -146,7 +146,7 @@ class CollectionAdmin(TenantAdmin):
         ),
     )
     readonly_fields = (
-        *("name", "account", "kind", "remote_id", "access_role", "gone_at"),
+        *("known_as", "account", "kind", "remote_id", "access_role", "gone_at"),
         *("deletions_held_because", "synced_at", "listed_at", "poked_at", "has_cursor", "in_use"),
     )
     actions = ("list_anew",)
@@ -165,6 +165,11 @@ class CollectionAdmin(TenantAdmin):
     ) -> None:
         """Save only what the person changed: a run may have moved the rest meanwhile."""
         obj.save_fields(form.changed_data)
+
+    @admin.display(description="name")
+    def known_as(self, collection: Collection) -> str:
+        """Show its name, which others may have chosen."""
+        return readable(collection.name)
 
     @admin.display(description="reads only what changed", boolean=True)
     def has_cursor(self, collection: Collection) -> bool:

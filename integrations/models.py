@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import ExpressionWrapper, F, Q, Value
 
 from integrations.collection_list import WRITING_ROLES
 from sync.core.events import FIELDS
 from sync.core.records import Direction, Kind, Service, Side, Strategy
+from sync.core.text import clean
 
 
 class LeaseLost(Exception):
@@ -29,7 +31,7 @@ class Workspace(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
-        return self.name
+        return clean(self.name)
 
 
 class Membership(models.Model):
@@ -100,6 +102,11 @@ class Account(models.Model):
     credentials = models.TextField(blank=True, editable=False)
     state = models.CharField(max_length=20, choices=State.choices, default=State.ACTIVE)
     state_reason = models.CharField(max_length=300, blank=True)
+    sync_interval_minutes = models.PositiveIntegerField(
+        default=5,
+        validators=[MinValueValidator(1)],
+        help_text="How often its calendars are looked at while nobody asks for more.",
+    )
     # Where the list of collections stands, and when it was last read completely.
     list_cursor = models.TextField(blank=True, editable=False)
     listed_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -116,7 +123,7 @@ class Account(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.email or self.identity} ({self.service})"
+        return clean(f"{self.email or self.identity} ({self.service})")
 
 
 class CollectionQuerySet(models.QuerySet["Collection"]):
@@ -125,6 +132,14 @@ class CollectionQuerySet(models.QuerySet["Collection"]):
     def syncing(self) -> "CollectionQuerySet":
         """The collections that take part: selected, and their account is active."""
         return self.filter(selected=True, gone_at=None, account__state=Account.State.ACTIVE)
+
+    def due(self, now: datetime) -> "CollectionQuerySet":
+        """Those that take part and that no run has looked at for their interval, or since poked."""
+        interval = F("account__sync_interval_minutes") * Value(timedelta(minutes=1))
+        next_at = ExpressionWrapper(F("tried_at") + interval, output_field=models.DateTimeField())
+        waited = Q(tried_at=None) | Q(next_at__lte=now) | Q(poked_at__gt=F("tried_at"))
+        free = Q(lease_until=None) | Q(lease_until__lt=now)
+        return self.syncing().annotate(next_at=next_at).filter(waited, free)
 
     def in_order(self) -> "CollectionQuerySet":
         """A stable order, so that a plan and its run look at collections alike."""
@@ -186,9 +201,11 @@ class Collection(models.Model):
 
     cursor = models.TextField(blank=True, editable=False)
     cursor_shape = models.CharField(max_length=500, blank=True, editable=False)
+    # When a run last began, when one last ended well, and when something last asked for a run.
+    tried_at = models.DateTimeField(null=True, blank=True, editable=False)
     synced_at = models.DateTimeField(null=True, blank=True, editable=False)
-    listed_at = models.DateTimeField(null=True, blank=True, editable=False)
     poked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    listed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     max_deletions = models.PositiveIntegerField(
         default=50, help_text="More deletions than this in one run wait for a person."
@@ -224,7 +241,7 @@ class Collection(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name} of {self.account}"
+        return clean(f"{self.name} of {self.account}")
 
     def clean(self) -> None:
         """Refuse settings that no run could follow; the errors say what is possible."""
@@ -261,6 +278,7 @@ class Collection(models.Model):
             lease_holder=holder,
             lease_fence=F("lease_fence") + 1,
             lease_until=now + timedelta(seconds=seconds),
+            tried_at=now,
         )
         if taken:
             self.refresh_from_db()
@@ -277,6 +295,11 @@ class Collection(models.Model):
         """Give the lease back, if it is still ours."""
         mine = Collection.objects.filter(pk=self.pk, lease_fence=self.lease_fence)
         mine.update(lease_holder="", lease_until=None)
+
+    @staticmethod
+    def poke(ids: Iterable[uuid.UUID], *, now: datetime) -> None:
+        """Ask for a run of these collections soon; asking twice is asking once."""
+        Collection.objects.filter(pk__in=list(ids)).update(poked_at=now)
 
     def save_fields(self, names: Iterable[str]) -> None:
         """Save only these fields; a run must not write back settings a person changed meanwhile."""

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from sync.core.reconcile import Action
 from sync.core.records import Side
+from sync.core.text import clean as clean
 from sync.models import SyncItem
 from sync.planning import Change
 from sync.services import Report, titles_of
@@ -166,11 +167,3 @@ def _table(lines: Sequence[Line]) -> Table:
         state = line.state if not line.error else f"{line.state}: {line.error}"
         table.add_row(line.verb, record, fields, escape(line.reason), escape(state))
     return table
-
-
-def clean(text: str) -> str:
-    """Return a text without control and direction characters: titles are other people's input."""
-    return "".join(c for c in text if c.isprintable() and c not in _DIRECTION)
-
-
-_DIRECTION = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

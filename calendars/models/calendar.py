@@ -18,4 +18,4 @@ class Calendar(models.Model):
     default_reminders = models.JSONField(default=list, blank=True)
 
     def __str__(self) -> str:
-        return self.collection.name
+        return str(self.collection)

@@ -79,7 +79,7 @@ class Team:
         collection = Collection.objects.create(
             account=self.account,
             remote_id=f"{name}-{self.word}",
-            name=f"{self.word} {name}",
+            name=f"{self.word} {name} {HOSTILE}",
             selected=True,
             access_role="owner",
             cursor=CANARY,
