@@ -6,6 +6,7 @@ import pytest
 
 from calendars.models import Event
 from conflicts.models import Conflict
+from sync import engine
 from sync.core.provider import Refusal, Remedy
 from sync.models import SyncItem
 from tests.sync.world import (
@@ -14,6 +15,7 @@ from tests.sync.world import (
     delete_locally,
     edit_locally,
     except_locally,
+    finish,
     local_titles,
 )
 
@@ -119,15 +121,20 @@ def test_both_sides_changing_the_same_occurrence_meet_in_one_exception(world: Se
     assert Event.objects.filter(slot=slot).count() == 1
 
 
-def test_a_new_series_and_its_exception_go_out_in_one_run(world: Series) -> None:
+def test_a_series_and_its_exception_that_appear_within_a_run_go_out_together(
+    world: Series,
+) -> None:
+    """As those of busy blocks do, which are drawn between the two halves of a run."""
+    run = world.run(world.main)
+    finish(engine.pull(run))
     starts = world.clock() + timedelta(days=1)
     times = {"starts_at": starts, "ends_at": starts + timedelta(hours=1), "start_zone": "UTC"}
-    add_locally(world.main, world.clock(), title="Yoga", recurrence=DAILY, **times)
-    except_locally("Yoga", "2026-05-03T12:01:00Z", world.clock(), title="Yoga, later")
+    add_locally(world.main, world.clock(), title="Busy", recurrence=DAILY, **times)
+    except_locally("Busy", "2026-05-03T12:01:00Z", world.clock(), title="Busy, later")
 
-    world.sync(world.main)
+    finish(engine.push(run))
 
-    assert world.remote.titles() == ["Daily", "Later today", "Yoga", "Yoga, later"]
+    assert world.remote.titles() == ["Busy", "Busy, later", "Daily", "Later today"]
 
 
 def test_a_new_exception_waits_for_a_series_that_could_not_be_made(world: Series) -> None:
