@@ -1,6 +1,7 @@
 """Connecting accounts and keeping their lists of collections: the only way in for entry points."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -18,8 +19,11 @@ from integrations.google.client import Identity
 from integrations.google.oauth import CALENDAR_LIST, EVENTS, Grant, missing_scopes
 from integrations.models import Account, Collection, Workspace
 from integrations.tenancy import UnknownTenant, person_named, workspace_for
+from integrations.vault import CannotOpen
 from sync.core.provider import Refusal, Remedy
 from sync.core.records import Direction, Kind, Service
+
+logger = logging.getLogger(__name__)
 
 __all__ = [
     "DIRECTIONS",
@@ -161,6 +165,20 @@ def refresh_collections(account: Account, *, now: datetime, complete: bool = Fal
             freeze_account(account, refusal)
         raise
     return _keep_listing(account, listing, now)
+
+
+def keep_lists_fresh(accounts: Iterable[Account], *, now: datetime) -> None:
+    """Read the lists of calendars that are a day old: only a whole list shows a changed role.
+
+    Trouble with a list is no reason not to sync what is known; it is tried again next time.
+    """
+    for account in accounts:
+        if account.listed_at is not None and now - account.listed_at < COMPLETE_LIST_EVERY:
+            continue
+        try:
+            refresh_collections(account, now=now)
+        except (Refusal, CannotOpen) as trouble:
+            logger.warning("The calendars of account %s were not listed: %s", account.pk, trouble)
 
 
 def _list(account: Account, cursor: str) -> Listing:

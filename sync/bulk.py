@@ -20,10 +20,10 @@ class AnyOf(Lookup):  # type: ignore[type-arg]
     lookup_name = "any"
     prepare_rhs = False
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         """Compare the field with an array."""
         field, parameters = self.process_lhs(compiler, connection)
-        return f"{field} = ANY(%s)", [*parameters, self.rhs]
+        return f"{field} = ANY(%s)", (*parameters, self.rhs)
 
 
 def insert(

@@ -5,14 +5,15 @@ import socket
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import F
 
 from calendars.services import refresh_busy_blocks
 from integrations import registry
 from integrations.models import Collection, LeaseLost
-from integrations.services import freeze_account
+from integrations.services import freeze_account, keep_lists_fresh
 from integrations.vault import CannotOpen
 from sync import engine, first_sight
 from sync.core.provider import Provider, Refusal, Remedy
@@ -76,11 +77,13 @@ def sync_collections(
     """Bring collections in step: take in all remote changes, draw busy blocks, send local changes.
 
     One collection's trouble is its own: it is written down in its report and the others go on.
+    Collections that were not named but have something to send now are poked.
     """
+    keep_lists_fresh({c.account_id: c.account for c in collections}.values(), now=clock())
     runs = [_Attempt(c, clock, trigger, complete, released, deadline, watch) for c in collections]
     for attempt in runs:
         attempt.half(engine.pull, "pull")
-    refresh_busy_blocks(now=clock())
+    Collection.poke(refresh_busy_blocks(now=clock()).targets, now=clock())
     for attempt in runs:
         attempt.half(engine.push, "push")
     return [attempt.finish() for attempt in runs]
@@ -200,9 +203,27 @@ def _redraw(collection: Collection, clock: Clock) -> Callable[[Sequence[uuid.UUI
     """Return what a run calls, in its own transaction, for local items that it changed."""
 
     def redraw(item_ids: Sequence[uuid.UUID]) -> None:
-        refresh_busy_blocks(now=clock(), source=collection, item_ids=item_ids)
+        drawn = refresh_busy_blocks(now=clock(), source=collection, item_ids=item_ids)
+        Collection.poke(drawn.targets, now=clock())
 
     return redraw
+
+
+def due_collections(*, now: datetime) -> list[uuid.UUID]:
+    """Name the collections that want a run now: their interval has passed, or something poked."""
+    due = Collection.objects.due(now).order_by(F("tried_at").asc(nulls_first=True), "pk")
+    return list(due.values_list("pk", flat=True))
+
+
+def sync_due_collection(*, collection_id: uuid.UUID, clock: Clock, seconds: float) -> str:
+    """Run one collection that was found due, unless it is not any more; returns how that ended."""
+    due = Collection.objects.due(clock()).filter(pk=collection_id)
+    collections = list(due.select_related("account__workspace"))
+    deadline = clock() + timedelta(seconds=seconds)
+    reports = sync_collections(
+        collections=collections, clock=clock, trigger="clock", deadline=deadline
+    )
+    return reports[0].state if reports else "not due"
 
 
 def preview_collections(
