@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from integrations.sandbox.errors import ApiError, not_found
-from integrations.sandbox.world import Call, World
+from integrations.sandbox.world import Call
 
 ROLES = ("none", "freeBusyReader", "reader", "writerWithoutPrivateAccess", "writer", "owner")
 
@@ -41,8 +41,3 @@ def find_calendar(call: Call, name: str, at_least: str = "freeBusyReader") -> di
             domain="calendar",
         )
     return calendar
-
-
-def calendar_of(world: World, name: str) -> dict[str, Any] | None:
-    """Return a calendar by its full id, for the sandbox's own purposes."""
-    return world.store["calendar"].get(name)

@@ -73,8 +73,6 @@ SHAPES = {
     "verified_email:b}",
 }
 
-Shape = dict[str, Any] | list[Any] | type | None
-
 
 @cache
 def shape(name: str) -> Any:
