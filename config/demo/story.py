@@ -24,7 +24,7 @@ def tell(stage: Stage, console: Console, *, keep: bool) -> int:
     holders = start_missing()
     try:
         call_command("migrate", interactive=False, verbosity=0)
-        password = secrets.token_urlsafe(9)
+        password = secrets.token_hex(6)
         get_user_model().objects.create_superuser(ADMIN, password=password)
         scene = Scene(stage, console)
         _steps(scene)

@@ -9,7 +9,8 @@ from rich.table import Table
 
 from config.demo import here
 from config.demo.otherside import Event, starts_at
-from sync.rendering import Line, clean
+from sync.core.text import clean
+from sync.rendering import Line
 
 Report = dict[str, Any]
 
