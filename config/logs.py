@@ -33,6 +33,9 @@ SECRETS = tuple(
 # "DETAIL:  Failing row contains (...)", "CONTEXT:  COPY ..., column title: ..."
 QUOTED_ROW = re.compile(r"^(DETAIL|CONTEXT):.*?(?=\n\n(?:The above|During)|\Z)", re.DOTALL | re.M)
 LOUD = {
+    "celery.app.trace": "WARNING",  # these tell of every tick
+    "celery.beat": "WARNING",
+    "celery.worker.strategy": "WARNING",
     "googleapiclient": "WARNING",  # these write addresses, and so search words, at INFO or DEBUG
     "google.auth": "WARNING",
     "google_auth_oauthlib": "WARNING",

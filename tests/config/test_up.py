@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import requests
 from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -23,7 +24,10 @@ PARTS = (
     "config.part beat",
 )
 SERVERS = ("bin/postgres", "valkey-server", "config.keeper postgres", "config.keeper valkey")
-CREATE = "from django.contrib.auth.models import User; User.objects.create_superuser('ada')"
+CREATE = (
+    "from django.contrib.auth.models import User;"
+    "User.objects.create_superuser('ada', password='a long password')"
+)
 COUNT = "from django.contrib.auth.models import User; print(User.objects.count())"
 
 
@@ -64,9 +68,20 @@ def test_a_new_installation_says_how_to_log_in_and_an_old_one_does_not(
     with running(lockstep) as up:
         wait_until(lambda: "createsuperuser" in up.log.read_text())
         lockstep.shell(CREATE)  # finds the servers of the running tree
+        assert log_in(up, "ada", "a long password").url == f"{up.address}/admin/"
+        assert "errornote" in log_in(up, "ada", "another password").text
         up.stop()
     with running(lockstep) as up:
         assert "createsuperuser" not in up.log.read_text()
+
+
+def log_in(up: Up, name: str, password: str) -> requests.Response:
+    """The page that a person sees after the login form."""
+    with requests.Session() as browser:
+        browser.get(f"{up.address}/admin/login/")
+        form = {"username": name, "password": password, "next": "/admin/"}
+        form["csrfmiddlewaretoken"] = browser.cookies["csrftoken"]
+        return browser.post(f"{up.address}/admin/login/", data=form)
 
 
 @pytest.mark.parametrize("names", [PARTS, SERVERS], ids=["parts", "servers"])
