@@ -10,9 +10,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, Subquery
 
 from calendars.models import BusyRule, Event, Item
+from calendars.models.item import ItemQuerySet
 from sync.core.provider import Copy, Outcome, Provider, Remedy, Write, WriteKind
 from sync.core.reconcile import Action
 from sync.core.records import Side
@@ -215,7 +216,7 @@ def delete_blocks(item_ids: Iterable[uuid.UUID], now: datetime) -> None:
 
 
 def retire(
-    operation: SyncOperation, blocks: QuerySet[Item], reason: str, evidence: str, now: datetime
+    operation: SyncOperation, blocks: ItemQuerySet, reason: str, evidence: str, now: datetime
 ) -> int:
     """Delete busy blocks here, in batches; the next sync deletes their copies. Returns how many."""
     number = 0

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from django.db import transaction
 
 from calendars.models import BusyRule
 from calendars.services import refresh_busy_blocks
@@ -61,11 +62,19 @@ def lose_database() -> Collection:
 def with_fault(
     world: World, monkeypatch: pytest.MonkeyPatch, fault: Callable[[str, str], None]
 ) -> None:
-    """From now on every call to a calendar is asked about before and afterwards."""
+    """From now on every call to a calendar is asked about before and afterwards.
+
+    None of them may be made inside a transaction.
+    """
+
+    def ask(call: str, moment: str) -> None:
+        with transaction.atomic(durable=True):  # raises inside another one
+            fault(call, moment)
+
     monkeypatch.setattr(
         registry,
         "open_provider",
-        lambda c, **how: RemoteProvider(world.calendars[c.remote_id], fault=fault),
+        lambda c, **how: RemoteProvider(world.calendars[c.remote_id], fault=ask),
     )
 
 

@@ -17,7 +17,7 @@ from tests.sync.blocks import draw, lose_database, one_block, with_fault, world_
 from tests.sync.remote import RemoteProvider, Stored
 from tests.sync.world import World
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

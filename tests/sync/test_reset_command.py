@@ -9,30 +9,17 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from calendars.models import BusyRule
-from calendars.services import refresh_busy_blocks
-from integrations import registry
 from integrations.models import Collection
 from sync.models import SyncOperation
+from tests.sync.blocks import world_with_blocks
 from tests.sync.world import World
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    """Two calendars, the second one with two busy blocks and a meeting."""
-    world = World()
-    monkeypatch.setattr(registry, "open_provider", lambda c, **how: world.provider(c))
-    source, target = world.collection("source"), world.collection("target")
-    for name in "ab":
-        world.calendars["source"].add(name, title=f"Secret {name}")
-    world.calendars["target"].add("meeting", title="A meeting")
-    BusyRule.objects.create(source=source, target=target)
-    world.sync(source)
-    refresh_busy_blocks(now=world.clock())
-    world.sync(target)
-    return world
+    return world_with_blocks(monkeypatch)
 
 
 def run(*options: str) -> str:
@@ -64,7 +51,7 @@ def test_where_nobody_can_be_asked_it_refuses_and_says_what_to_do(world: World) 
         run()
 
     assert refused.value.returncode == 2
-    assert len(titles(world)) == 3
+    assert len(titles(world)) == 5
 
 
 def test_an_unknown_calendar_is_answered_with_those_there_are(world: World) -> None:
@@ -77,15 +64,15 @@ def test_an_unknown_calendar_is_answered_with_those_there_are(world: World) -> N
 def test_a_dry_run_counts_and_leaves_everything_as_it_is(world: World) -> None:
     said = run("--dry-run")
 
-    assert "2 busy blocks of ours would be removed; nothing was changed" in said
-    assert len(titles(world)) == 3
+    assert "3 busy blocks of ours would be removed; nothing was changed" in said
+    assert len(titles(world)) == 5
     assert not SyncOperation.objects.filter(trigger="reset").exists()
 
 
 def test_with_confirm_it_says_how_many_there_are_and_removes_them(world: World) -> None:
     said = run("--confirm")
 
-    assert said.index("There are 2 busy blocks") < said.index("2 of 2 busy blocks removed")
+    assert said.index("There are 3 busy blocks") < said.index("3 of 3 busy blocks removed")
     assert "1 rule still points here" in said
     assert "busy_rule list" in said
     assert titles(world) == ["A meeting"]
@@ -94,8 +81,8 @@ def test_with_confirm_it_says_how_many_there_are_and_removes_them(world: World) 
 def test_as_json_it_prints_one_document(world: World) -> None:
     said = json.loads(run("--confirm", "--json"))
 
-    assert (said["state"], said["found"], said["rules"]) == ("done", 2, 1)
-    assert said["counts"] == {"remote.delete": 2}
+    assert (said["state"], said["found"], said["rules"]) == ("done", 3, 1)
+    assert said["counts"] == {"remote.delete": 3}
     assert said["operation"] == str(SyncOperation.objects.get(trigger="reset").pk)
 
 
@@ -104,7 +91,7 @@ def test_at_a_terminal_it_asks_twice(world: World, monkeypatch: pytest.MonkeyPat
 
     run()
 
-    assert "2 busy blocks of ours in target" in asked[0]
+    assert "3 busy blocks of ours in target" in asked[0]
     assert "name" in asked[1]
     assert titles(world) == ["A meeting"]
 
@@ -118,7 +105,7 @@ def test_any_other_answer_removes_nothing(
     with pytest.raises(CommandError, match="Nothing was removed"):
         run("--confirm")
 
-    assert len(titles(world)) == 3
+    assert len(titles(world)) == 5
 
 
 def test_while_another_run_is_busy_with_the_calendar_it_exits_with_4(world: World) -> None:
@@ -129,4 +116,4 @@ def test_while_another_run_is_busy_with_the_calendar_it_exits_with_4(world: Worl
         run("--confirm")
 
     assert left.value.code == 4
-    assert len(titles(world)) == 3
+    assert len(titles(world)) == 5

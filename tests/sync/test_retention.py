@@ -14,7 +14,7 @@ from sync.retention import BATCH, purge
 from tests.sync.blocks import world_with_blocks
 from tests.sync.world import World, delete_locally
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -176,6 +176,7 @@ def test_a_rule_stays_while_one_block_of_it_is_left(world: World, target: Collec
     assert later(world, target, days=61) == {}
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_row_that_a_run_is_working_on_is_left_for_the_next_time(
     world: World, target: Collection
 ) -> None:

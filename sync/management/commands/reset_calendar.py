@@ -16,7 +16,6 @@ from sync.errands import Errand, as_json
 from sync.management.commands.sync_calendars import EXIT_CODES
 from sync.rendering import clean
 from sync.reset import preview_reset, reset_calendar, rules_into
-from sync.run import Step
 from sync.services import State
 
 
@@ -63,11 +62,11 @@ class Command(BaseCommand):
             _ask_twice(seen.collection, what)
         console = Console(file=cast(IO[str], self.stderr))
         with console.status(f"Removing {what}") as status:
-
-            def watch(collection: Collection, step: Step) -> None:
-                status.update(f"Removing {what}: {step.done} {step.phase}")
-
-            return reset_calendar(collection=seen.collection, clock=timezone.now, watch=watch)
+            return reset_calendar(
+                collection=seen.collection,
+                clock=timezone.now,
+                watch=lambda _, step: status.update(f"Removing {what}: {step.done} {step.phase}"),
+            )
 
     def _show(self, errand: Errand, options: dict[str, Any]) -> None:
         rules = rules_into(errand.collection)
