@@ -2,23 +2,23 @@
 
 import uuid
 
-from celery import shared_task
 from django.utils import timezone
 
+from config.celery import app
 from sync.services import due_collections, sync_due_collection
 
 # Less than the task's soft time limit, so that a long first import stops at a boundary by itself.
 RUN_SECONDS = 200
 
 
-@shared_task
+@app.task
 def tick() -> None:
     """Send each collection that is due to a worker."""
     for collection_id in due_collections(now=timezone.now()):
         sync_collection.delay(collection_id=str(collection_id))
 
 
-@shared_task
+@app.task
 def sync_collection(*, collection_id: str) -> str:
     """Run one collection, if it still is due."""
     return sync_due_collection(

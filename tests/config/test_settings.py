@@ -43,6 +43,16 @@ def test_celery_takes_json_only_keeps_no_results_and_knows_three_queues() -> Non
     assert visibility > 2 * app.conf.task_time_limit
 
 
+def test_what_the_clock_sends_is_a_task_of_this_application() -> None:
+    """A task of Celery's default application would go to a broker that nobody set."""
+    from config.celery import app
+    from sync import tasks
+
+    scheduled = {entry["task"] for entry in app.conf.beat_schedule.values()}
+    assert scheduled == {tasks.tick.name}
+    assert tasks.tick.app.main == tasks.sync_collection.app.main == "lockstep"
+
+
 def test_every_variable_that_the_settings_read_has_a_line_in_the_example() -> None:
     """A setting that nobody can find does not exist."""
     read = set()
