@@ -114,8 +114,7 @@ def _apply(rule: BusyRule, now: datetime, refreshed: Refreshed) -> None:
         if changes is None:
             return
         refreshed.add(rule, changes)
-    stamp = blocks.stamp(rule, now)
-    BusyRule.objects.filter(pk=rule.pk, applied=rule.applied).update(applied=stamp)
+    BusyRule.objects.filter(pk=rule.pk).update(applied=blocks.stamp(rule, now))
 
 
 def _follow(rule: BusyRule, item_ids: Ids[uuid.UUID], now: datetime, refreshed: Refreshed) -> None:

@@ -20,6 +20,9 @@ def weekly(*lines, start="2026-03-03T09:00:00Z", end="2026-03-03T10:00:00Z", zon
     }
 
 
+LONG_AGO = {"start": "2020-03-03T09:00:00Z", "end": "2020-03-03T10:00:00Z"}
+
+
 def day(text):
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
@@ -86,6 +89,17 @@ def test_excluded_dates_are_read_in_the_zone_they_name():
     assert not has_slot(fields, "2026-03-10T09:00:00Z")
     assert not has_slot(fields, "2026-03-17T09:00:00Z")
     assert has_slot(fields, "2026-03-24T09:00:00Z")
+
+
+def test_a_series_that_was_counted_out_long_ago_does_not_start_again():
+    assert not reaches(weekly("RRULE:FREQ=WEEKLY;COUNT=3"), day("2026-05-01"), day("2026-06-01"))
+    assert not has_slot(weekly("RRULE:FREQ=DAILY;COUNT=3"), "2026-03-06T09:00:00Z")
+
+
+def test_every_other_week_stays_every_other_week_however_much_later():
+    fields = weekly("RRULE:FREQ=WEEKLY;INTERVAL=2;BYDAY=TU,TH", **LONG_AGO)
+    assert has_slot(fields, "2026-03-10T09:00:00Z")
+    assert not has_slot(fields, "2026-03-03T09:00:00Z")
 
 
 def test_added_periods_count_with_their_start():
