@@ -75,10 +75,9 @@ def _look_again(run: Run) -> Steps:
 
 
 def _write_held(run: Run, half: Plan) -> None:
-    """Write down what the guard holds; the same held plan is written once."""
-    if not half.held:
-        return
-    run.operation.holds += half.holds
-    run.operation.plan_hash = half.hash
+    """Write down what the guard holds, and close what it no longer does."""
+    if half.held:
+        run.operation.holds += half.holds
+        run.operation.plan_hash = half.hash
     with run.commit():
-        journal.write_held(run, half.held, half.holds)
+        journal.write_held(run, half.side, half.held, half.holds)

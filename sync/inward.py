@@ -121,7 +121,10 @@ def _graves_of_moved(run: Run, pairs: Sequence[tuple[Change, Case]]) -> dict[str
         item__deleted_at__isnull=False,
         item__event__busy_rule=None,
     ).exclude(collection=run.collection)
-    return {m.remote_id: m.item_id for m in graves if m.item_id} if new else {}
+    found = list(graves) if new else []
+    # The item lives here now: the old calendar has nothing more to say about it.
+    Mapping.objects.filter(pk__in=[grave.pk for grave in found]).update(item=None)
+    return {grave.remote_id: grave.item_id for grave in found if grave.item_id}
 
 
 def _write(run: Run, deeds: Sequence[_Deed]) -> None:

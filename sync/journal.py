@@ -5,10 +5,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
+
 from calendars.models import time_ordered_uuid
 from conflicts.models import Conflict
 from sync import bulk
-from sync.core.records import fingerprint
+from sync.core.reconcile import Action
+from sync.core.records import Side, fingerprint
 from sync.models import SyncItem
 from sync.planning import Case, Change
 from sync.run import Run
@@ -105,10 +108,31 @@ def _evidence(case: Case) -> str:
     return f"local revision {case.local.revision}, {state} since {since}"
 
 
-def write_held(run: Run, held: Sequence[Change], reasons: Sequence[str]) -> None:
-    """Write what the guard holds, once for the same plan however often it is planned again."""
+def write_held(run: Run, side: Side, held: Sequence[Change], reasons: Sequence[str]) -> None:
+    """Let the lines that the guard holds be exactly what it holds of the latest plan.
+
+    So the same plan is written once, however often it is planned again.
+    """
+    standing = {(change.mapping_id, change.action) for change in held}
+    before = _waiting(mapping__collection=run.collection, side=side).exclude(action=Action.CONFLICT)
+    lines = {line.pk: (line.mapping_id, line.action) for line in before.only("mapping", "action")}
+    gone = [pk for pk, line in lines.items() if line not in standing]
+    _close(run, _waiting(pk__in=gone), SyncItem.State.SKIPPED)
+    known = set(lines.values())
+    new = [change for change in held if (change.mapping_id, change.action) not in known]
+    _write_waiting(run, new, "; ".join(reasons))
+
+
+def _waiting(**which: Any) -> QuerySet[SyncItem]:
+    return SyncItem.objects.filter(state=SyncItem.State.HELD, **which)
+
+
+def _close(run: Run, lines: QuerySet[SyncItem], state: SyncItem.State) -> None:
+    lines.update(state=state, closed_at=run.clock())
+
+
+def _write_waiting(run: Run, changes: Sequence[Change], error: str) -> None:
     now = run.clock()
-    error = "; ".join(reasons)[:300]
     rows = [
         SyncItem(
             operation=run.operation,
@@ -120,10 +144,10 @@ def write_held(run: Run, held: Sequence[Change], reasons: Sequence[str]) -> None
             reason=change.reason,
             state=SyncItem.State.HELD,
             fields=list(change.fields),
-            error=error,
+            error=error[:300],
             created_at=now,
         )
-        for change in held
+        for change in changes
     ]
     SyncItem.objects.bulk_create(rows, batch_size=1_000)
 
@@ -158,7 +182,8 @@ def _is_kept(row: Conflict) -> bool:
 
 def open_conflict(run: Run, change: Change, case: Case) -> None:
     """Put a clash before a person; one about an earlier state of the same record becomes moot."""
-    write_held(run, [change], ["waits for a person's ruling"])
+    _close(run, _waiting(mapping=case.mapping, action=Action.CONFLICT), SyncItem.State.SKIPPED)
+    _write_waiting(run, [change], "waits for a person's ruling")
     Conflict.objects.filter(
         mapping=case.mapping, outcome__in=[Conflict.Outcome.OPEN, Conflict.Outcome.RULED]
     ).update(outcome=Conflict.Outcome.MOOT, closed_at=run.clock())
@@ -171,6 +196,8 @@ def close_conflict(run: Run, case: Case) -> None:
     if case.conflict is None:
         return
     ruled = case.decision.reason == "a person ruled"
+    closed = SyncItem.State.DONE if ruled else SyncItem.State.SKIPPED
+    _close(run, _waiting(mapping=case.mapping, action=Action.CONFLICT), closed)
     case.conflict.outcome = Conflict.Outcome.SETTLED if ruled else Conflict.Outcome.MOOT
     case.conflict.closed_at = run.clock()
     case.conflict.save(update_fields=["outcome", "closed_at"])

@@ -47,6 +47,8 @@ class Mapping(models.Model):
 
     attempts = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True)
+    # The item's revision that was refused: a later one is tried at once.
+    tried_revision = models.BigIntegerField(default=0)
     last_error = models.CharField(max_length=300, blank=True)
     seen_at = models.DateTimeField()
 
@@ -168,6 +170,7 @@ class SyncItem(models.Model):
             models.Index(
                 fields=["mapping"], condition=Q(state="intended"), name="unanswered_intents"
             ),
+            models.Index(fields=["mapping"], condition=Q(state="held"), name="held_changes"),
             models.Index(fields=["operation", "state"], name="changes_by_state"),
         ]
 

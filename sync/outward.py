@@ -235,5 +235,8 @@ def _wait(run: Run, sending: Sending, refusal: Refusal) -> None:
     if attempts >= MOST_ATTEMPTS:
         sending.intent.state, pause = SyncItem.State.DEAD, timedelta(days=365)
     Mapping.objects.filter(pk=sending.case.mapping.pk).update(
-        attempts=attempts, next_attempt_at=run.clock() + pause, last_error=str(refusal)[:300]
+        attempts=attempts,
+        next_attempt_at=run.clock() + pause,
+        tried_revision=sending.case.local.revision if sending.case.local else 0,
+        last_error=str(refusal)[:300],
     )

@@ -11,7 +11,7 @@ from itertools import islice
 from django.db.models import F, Q
 
 from conflicts.models import Conflict
-from sync.core.guard import Dangers, delta, holds
+from sync.core.guard import Dangers, delta, holds, too_alike
 from sync.core.merge import Times
 from sync.core.reconcile import Action, Decision, Fate, Policy, Ruling, State, reconcile
 from sync.core.records import Direction, Fields, Side, changed_fields, fingerprint
@@ -138,12 +138,14 @@ def moved(run: Run) -> list[uuid.UUID]:
     """Name the mappings that a run must look at, series before their exceptions.
 
     Two small indexes answer this, whatever the size of the collection: copies whose remote tree
-    left the base, and items whose latest revision this copy has not seen.
+    left the base, and items whose latest revision this copy has not seen. What was refused waits
+    until it is due again, or changed.
     """
     due = Q(next_attempt_at=None) | Q(next_attempt_at__lte=run.clock())
-    mine = Mapping.objects.filter(due, collection=run.collection).order_by()
-    remotely = mine.exclude(remote_hash=F("base_hash")).values_list("parent", "id")
+    mine = Mapping.objects.filter(collection=run.collection).order_by()
+    remotely = mine.filter(due).exclude(remote_hash=F("base_hash")).values_list("parent", "id")
     locally = mine.filter(item__pending=True, item__revision__gt=F("synced_revision"))
+    locally = locally.filter(due | Q(item__revision__gt=F("tried_revision")))
     rows = {*remotely, *locally.values_list("parent", "id")}
     return [pk for parent, pk in sorted(rows, key=lambda row: (row[0] != "", row[1]))]
 
@@ -286,17 +288,15 @@ def _guard(run: Run, drafted: Plan) -> None:
     alike, number = _most_alike(drafted.changes)
     if not deletions and number < 2:
         return
-    drafted.holds = holds(
-        _dangers(run, drafted.side, len(deletions), number), limits_of(run.collection)
-    )
-    if not drafted.holds or run.released:
-        drafted.holds = []
-        return
-    _set_aside(drafted, alike)
+    dangers, limits = _dangers(run, drafted.side, len(deletions), number), limits_of(run.collection)
+    reasons = holds(dangers, limits)
+    if reasons and not run.released:
+        drafted.holds = reasons
+        _set_aside(drafted, alike if too_alike(dangers, limits) else "")
 
 
 def _set_aside(drafted: Plan, alike: str) -> None:
-    """Hold every dangerous deletion, and the changes that are all alike."""
+    """Hold every dangerous deletion, and the changes that are too much alike."""
     risky = [c.dangerous or (alike != "" and c.delta == alike) for c in drafted.changes]
     pairs = list(zip(drafted.changes, risky, strict=True))
     drafted.held = [change for change, hold in pairs if hold]
@@ -316,10 +316,12 @@ def _dangers(run: Run, side: Side, deletions: int, alike: int) -> Dangers:
         action=Action.DELETE,
         state=SyncItem.State.DONE,
         created_at__gt=run.clock() - timedelta(days=1),
-    ).exclude(operation__trigger__in=[RESET, CLEANUP])
+    ).exclude(Q(operation__trigger__in=[RESET, CLEANUP]) | Q(mapping__parent__gt=""))
+    # A run plans more than once: what it has deleted so far counts as part of the same plan.
+    so_far = today.filter(operation=run.operation).count() if deletions else 0
     return Dangers(
-        deletions=deletions,
-        deletions_today=today.count() if deletions else 0,
+        deletions=deletions + so_far,
+        deletions_today=today.count() - so_far if deletions else 0,
         mapped=mapped.count(),
         alike_changes=alike,
         distrust=run.collection.deletions_held_because,

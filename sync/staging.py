@@ -29,7 +29,7 @@ class _Page:
 
 _TREE = ("version", "ordinal", "parent", "slot", "base", "base_hash", "remote", "remote_hash")
 _SEEN = ("facts", "raw", "obstacle", "evidence", "unanswered", "seen_at", "remote_id")
-_RETRY = ("attempts", "next_attempt_at", "last_error")
+_RETRY = ("attempts", "next_attempt_at", "tried_revision", "last_error")
 _COLUMNS = (*_TREE, *_SEEN, *_RETRY)
 _JSON = frozenset({"base", "remote", "facts", "raw"})
 
@@ -195,6 +195,8 @@ def write_remote(run: Run, mapping: Mapping, copy: Copy) -> None:
     mapping.evidence = copy.evidence
     mapping.attempts, mapping.next_attempt_at, mapping.last_error = 0, None, ""
     if copy.fields is not None:
+        # A write that rested on an older version can no longer arrive.
+        mapping.unanswered = mapping.unanswered and not run.provider.traits.conditional
         mapping.parent, mapping.slot = copy.parent or mapping.parent, copy.slot or mapping.slot
         mapping.facts, mapping.raw = dict(copy.facts), copy.raw
         mapping.obstacle = copy.obstacle
@@ -257,6 +259,7 @@ def _fresh_row(run: Run, copy: Copy, now: Any) -> tuple[Any, ...]:
         "seen_at": now,
         "remote_id": copy.remote_id,
         "attempts": 0,
+        "tried_revision": 0,
         "next_attempt_at": None,
         "last_error": "",
     }

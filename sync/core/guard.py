@@ -41,7 +41,7 @@ def holds(dangers: Dangers, limits: Limits) -> list[str]:
         *_too_many_deletions(dangers, limits),
         *_emptied(dangers),
         *([dangers.distrust] if dangers.distrust and dangers.deletions else []),
-        *_too_alike(dangers, limits),
+        *too_alike(dangers, limits),
     ]
 
 
@@ -67,7 +67,8 @@ def _emptied(dangers: Dangers) -> list[str]:
     return []
 
 
-def _too_alike(dangers: Dangers, limits: Limits) -> list[str]:
+def too_alike(dangers: Dangers, limits: Limits) -> list[str]:
+    """Say if one and the same change would alter too many items, so that those must wait."""
     if dangers.alike_changes > max(limits.always, 0.3 * dangers.mapped):
         return [f"the same change to {dangers.alike_changes} of {dangers.mapped} items"]
     return []

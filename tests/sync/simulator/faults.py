@@ -15,16 +15,16 @@ class Killed(BaseException):
 # How often each fault strikes, per boundary at which it can.
 RATES = {
     "request lost": 0.04,
-    "answer lost": 0.08,
-    "kill": 0.015,
-    "interruption": 0.12,
-    "zombie": 0.015,
+    "answer lost": 0.15,
+    "kill": 0.02,
+    "interruption": 0.2,
+    "zombie": 0.02,
     "refusal": 0.03,
-    "dead cursor": 0.10,
+    "dead cursor": 0.15,
     "torn listing": 0.03,
-    "lag": 0.25,
+    "lag": 0.4,
     "short listing": 0.4,
-    "repetition": 0.25,
+    "repetition": 0.6,
 }
 
 _REFUSALS = (

@@ -6,7 +6,7 @@ statements in production can happen here.
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -25,6 +25,7 @@ from sync.models import Mapping, SyncItem, SyncLog, SyncOperation
 from sync.observing import SuspiciousListing
 from sync.run import LEASE_SECONDS, Run, Step
 from tests.sync.remote import FULL, RemoteCalendar, Stored
+from tests.sync.simulator import properties
 from tests.sync.simulator.faults import Faults, FaultyProvider, Killed
 from tests.sync.simulator.oracle import Oracle
 from tests.sync.simulator.people import People
@@ -105,8 +106,6 @@ class Simulation:
                 provider.prepare_listing()
 
         def witness(write: Write, there: Stored | None) -> None:
-            from tests.sync.simulator import properties
-
             self.tell("written", write.kind, write.remote_id, sorted(write.changed))
             properties.judge_write(self, collection, write, there)
 
@@ -211,8 +210,6 @@ class SimulatedRun(Run):
                 raise Killed("in commit")
             assert simulation.holders[self.collection.pk] is worker, "I-16: a stale commit"
         if self.collection.cursor != cursor:
-            from tests.sync.simulator import properties
-
             properties.cursor_is_safe(simulation, self.collection)
         if not simulation.calm and simulation.faults.strikes("kill"):
             raise Killed("after commit")
@@ -326,18 +323,19 @@ _FILLED = (
 )
 
 
-def simulate(seed: int, traits: Traits = FULL) -> Simulation:
+def simulate(
+    seed: int, traits: Traits = FULL, check: Callable[[Simulation], None] = properties.check
+) -> Simulation:
     """Live through one seed and check everything that must hold; returns the world."""
-    from tests.sync.simulator import properties
-
     forget_everything()
     simulation = Simulation(seed, traits)
-    with same_ids_again(simulation):
-        simulation.populate()
-        simulation.live(turns=simulation.rng.randrange(20, 70))
-        simulation.settle()
-        properties.check(simulation)
+    try:
+        with same_ids_again(simulation):
+            simulation.populate()
+            simulation.live(turns=simulation.rng.randrange(20, 70))
+            simulation.settle()
+            check(simulation)
+    except Exception as error:
+        error.add_note(f"seed {seed}")
+        raise
     return simulation
-
-
-__all__ = ["Conflict", "Event", "Mapping", "Simulation", "simulate"]

@@ -1,0 +1,21 @@
+"""The simulator bites: spoil one safeguard of the engine, and it finds out."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+
+from tests.sync.simulator.mutants import MUTANTS
+from tests.sync.simulator.world import simulate
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SEEDS = 60
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_the_simulator_notices(mutant: Callable[[], AbstractContextManager[Any]]) -> None:
+    with mutant(), pytest.raises(AssertionError, match="I-"):
+        for seed in range(SEEDS):
+            simulate(seed)
