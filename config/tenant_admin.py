@@ -1,6 +1,7 @@
 """What every admin of Lockstep's own rows keeps to: nobody sees another workspace's rows."""
 
-from typing import Any, ClassVar
+from collections.abc import Collection
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin, messages
 from django.contrib.admin.filters import RelatedFieldListFilter
@@ -9,6 +10,8 @@ from django.forms import ModelChoiceField
 from django.http import HttpRequest
 
 from integrations.models import Membership
+
+_MORE_THAN_VIEWERS: Final = {*Membership.Role.values} - {Membership.Role.VIEWER}
 
 
 class TenantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -36,7 +39,7 @@ class TenantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         They come as the query set of their model, which knows what can be done to many of them.
         """
         plain = self.model._default_manager.filter(pk__in=rows.values("pk"))
-        return plain.filter(self._within(request.user, but=Membership.Role.VIEWER))
+        return plain.filter(self._within(request.user, _MORE_THAN_VIEWERS))
 
     def report(
         self, request: HttpRequest, chosen: QuerySet[Any], done: int, what: str, others: str
@@ -48,10 +51,10 @@ class TenantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if rest:
             self.message_user(request, f"{rest} left alone: {others}.", messages.WARNING)
 
-    def _within(self, user: Any, but: str = "") -> Q:
+    def _within(self, user: Any, roles: Collection[str] = Membership.Role.values) -> Q:
         if user.is_superuser:
             return Q()
-        memberships = Membership.objects.filter(user=user).exclude(role=but)
+        memberships = Membership.objects.filter(user=user, role__in=roles)
         return Q(**{f"{self.workspace_path}__in": memberships.values("workspace")})
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:

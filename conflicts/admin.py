@@ -10,7 +10,7 @@ from django.utils import timezone
 from config.admin_display import NOTHING, differences, link, readable
 from config.tenant_admin import OwnRowsFilter, ReadOnlyAdmin
 from conflicts.models import Conflict
-from conflicts.services import ConflictClosed, Side, rule
+from conflicts.services import ConflictClosed, Side, UnknownConflict, rule
 
 
 @admin.register(Conflict)
@@ -85,6 +85,6 @@ class ConflictAdmin(ReadOnlyAdmin):
     def _rule(self, user: Any, conflict_id: Any, side: Side) -> bool:
         try:
             rule(conflict_id=conflict_id, keep=side, by=user, now=timezone.now())
-        except ConflictClosed:
+        except (ConflictClosed, UnknownConflict):
             return False
         return True
