@@ -1,0 +1,24 @@
+"""What people find and do on Lockstep's own side."""
+
+from calendars.models import Event
+from config.demo.here import fingerprint, rename
+from integrations.models import Collection
+from sync.models import SyncItem
+
+__all__ = ["collection", "fingerprint", "is_quiet", "local_titles", "rename"]
+
+
+def collection(name: str) -> Collection:
+    """A calendar, by its id at Google."""
+    return Collection.objects.get(remote_id=name)
+
+
+def local_titles(name: str) -> list[str]:
+    """The titles of a person's own events in a calendar, as Lockstep has them, sorted."""
+    own = Event.objects.filter(item__home__remote_id=name, item__deleted_at=None, busy_rule=None)
+    return sorted(own.exclude(status="cancelled").values_list("title", flat=True))
+
+
+def is_quiet() -> bool:
+    """Whether no write waits for an answer."""
+    return not SyncItem.objects.filter(state=SyncItem.State.INTENDED).exists()
