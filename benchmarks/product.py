@@ -3,12 +3,12 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-IDLE = "import django; django.setup(); from django.db import connection; connection.cursor()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,27 +24,27 @@ class Failed(Exception):
     """A command did not end as it should; a benchmark of that would measure nothing."""
 
 
-def measure(*arguments: str, standard_input: str = "") -> Measured:
-    """Run a Python process with these arguments to its end."""
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"},
-        text=True,
-    )
-    if process.stdin:
-        process.stdin.write(standard_input)
-        process.stdin.close()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise Failed(f"{' '.join(arguments)}: exit code {process.returncode}")
-    return Measured(
-        time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-    )
+def measure(script: str, *arguments: str, standard_input: str = "") -> Measured:
+    """Run a Python script with these arguments to its end, in a process of its own."""
+    with tempfile.NamedTemporaryFile("r") as answer:
+        command = ["benchmarks.probe", answer.name, script, *arguments]
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
+        if process.stdin:
+            process.stdin.write(standard_input)
+            process.stdin.close()
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise Failed(f"{script} {' '.join(arguments)}: exit code {process.returncode}")
+        return Measured(wall, usage.ru_utime + usage.ru_stime, float(answer.read()))
 
 
 def manage(*arguments: str, standard_input: str = "") -> Measured:
@@ -54,7 +54,7 @@ def manage(*arguments: str, standard_input: str = "") -> Measured:
 
 def idle() -> Measured:
     """Start Django, connect to the database and end: what any command costs at least."""
-    return measure("-c", IDLE)
+    return measure("benchmarks/idle.py")
 
 
 def median_of(runs: list[Measured]) -> Measured:
