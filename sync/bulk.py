@@ -14,7 +14,7 @@ from django.db.models import Lookup
 
 @models.CharField.register_lookup
 @models.UUIDField.register_lookup
-class AnyOf(Lookup):  # type: ignore[type-arg]
+class AnyOf(Lookup):
     """`field__any=[...]`: like `in`, with the whole list as one parameter."""
 
     lookup_name = "any"

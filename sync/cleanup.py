@@ -14,9 +14,9 @@ from sync.errands import Errand
 from sync.models import Mapping
 from sync.planning import CLEANUP
 from sync.removal import blocks_in, remove, retire, settle
+from sync.reports import Clock, Watch
 from sync.retention import purge
 from sync.run import Run, Step, Steps
-from sync.services import Clock, Watch
 
 _UNCLAIMED = "nothing here claims it"
 _ORPHANED = "the block belongs to nothing"

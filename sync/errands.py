@@ -12,8 +12,8 @@ from integrations.services import freeze_account
 from integrations.vault import CannotOpen
 from sync.core.provider import Copy, Provider, Refusal, Remedy
 from sync.models import SyncOperation
+from sync.reports import BUSY, Clock, State, Watch
 from sync.run import LEASE_SECONDS, Run, Steps
-from sync.services import BUSY, Clock, State, Watch
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from sync.core.records import Side
 from sync.core.text import clean as clean
 from sync.models import SyncItem
 from sync.planning import Change
-from sync.services import Report, titles_of
+from sync.reports import Report, titles_of
 
 # How many changes of one collection are printed in full; JSON always holds all of them.
 MOST_LINES = 200

@@ -5,8 +5,8 @@ from integrations.models import Collection
 from sync.errands import Errand
 from sync.planning import RESET
 from sync.removal import blocks_in, remove, retire, settle
+from sync.reports import Clock, Watch
 from sync.run import Run, Step, Steps
-from sync.services import Clock, Watch
 
 _REASON = "the calendar was reset"
 

@@ -15,8 +15,8 @@ from sync.choosing import NoSuchChoice, choose_collections
 from sync.errands import Errand, as_json
 from sync.management.commands.sync_calendars import EXIT_CODES
 from sync.rendering import clean
+from sync.reports import State
 from sync.reset import preview_reset, reset_calendar, rules_into
-from sync.services import State
 
 
 class Command(BaseCommand):

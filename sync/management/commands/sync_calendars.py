@@ -14,8 +14,10 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn
 from integrations.models import Collection
 from sync import rendering
 from sync.choosing import NoSuchChoice, choose_collections
+from sync.preview import preview_collections
+from sync.reports import BUSY, Report, State, Watch
 from sync.run import Step
-from sync.services import BUSY, Report, State, Watch, preview_collections, sync_collections
+from sync.services import sync_collections
 
 # The first of these that any collection came to decides the exit code (0: all is done).
 EXIT_CODES = {State.FAILED: 1, State.ABANDONED: 1, State.HELD: 3, BUSY: 4, State.TIMED_OUT: 5}
