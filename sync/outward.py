@@ -16,7 +16,13 @@ from sync.inward import rest
 from sync.models import Mapping, SyncItem
 from sync.planning import Case, Change, Plan, cases, changes_of
 from sync.run import Run, Step, Steps
-from sync.staging import absorb_answer, drop_occurrences, save_mappings, set_base
+from sync.staging import (
+    absorb_answer,
+    drop_occurrences,
+    leaves_doubt,
+    save_mappings,
+    set_base,
+)
 from sync.tracking import name_copy, parents_of
 
 # How often a refused write is tried before a person has to look at it.
@@ -216,7 +222,8 @@ def _close_refused(run: Run, sending: Sending, refusal: Refusal) -> None:
         # Still open: the next look at the copy tells whether the write arrived.
         intent.closed_at = None
         run.look_again.append(intent.remote_id)
-        Mapping.objects.filter(pk=sending.case.mapping.pk).update(unanswered=True)
+        if leaves_doubt(run, intent):
+            Mapping.objects.filter(pk=sending.case.mapping.pk).update(unanswered=True)
         return
     intent.state = SyncItem.State.FAILED
     if refusal.remedy in (Remedy.REREAD, Remedy.ADOPT, Remedy.GONE):

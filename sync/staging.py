@@ -280,8 +280,16 @@ def _close_unanswered(run: Run, intent: SyncItem) -> None:
     intent.state = SyncItem.State.DONE if deleted else SyncItem.State.LOST
     intent.closed_at = run.clock()
     intent.save(update_fields=["state", "closed_at"])
-    if mapping is not None and not deleted:
+    if mapping is not None and not deleted and leaves_doubt(run, intent):
         Mapping.objects.filter(pk=mapping.pk).update(unanswered=True)
+
+
+def leaves_doubt(run: Run, intent: SyncItem) -> bool:
+    """Say if an unanswered write could have been undone by a person without a trace of it.
+
+    Not a creation under a name of ours: the name, alive or dead, tells whether it arrived.
+    """
+    return intent.action != "create" or not run.provider.traits.client_ids
 
 
 def _save_cursor(run: Run, batch: Batch) -> None:
