@@ -11,6 +11,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import Count, F, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html
 
 from calendars.models import BusyRule, Calendar, Event
 from calendars.services import (
@@ -25,7 +26,7 @@ from config.admin_display import NOTHING, link, list_link, readable, table
 from config.tenant_admin import OwnRowsFilter, ReadOnlyAdmin, TenantAdmin, WordFilter
 from sync.models import Mapping, SyncItem
 
-# How many related rows a page shows; a link leads to the rest.
+# How many related rows a page shows.
 MOST_RELATED = 50
 
 
@@ -226,7 +227,9 @@ class EventAdmin(ReadOnlyAdmin):
             )
             for one in rows[:MOST_RELATED]
         ]
-        return table(("at", "change", "why", "fields", "state"), cells)
+        shown = table(("at", "change", "why", "fields", "state"), cells)
+        everything = list_link(SyncItem, "all changes", item__id__exact=event.pk)
+        return format_html("{}{}", shown, everything)
 
     @admin.display(description="content")
     def content(self, event: Event) -> str:
@@ -260,7 +263,7 @@ class BusyRuleForm(forms.ModelForm):  # type: ignore[type-arg]
         choices=[(name, name) for name in SHOWABLE],
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        label="show",
+        label="Show",
         help_text="What of an event may be seen in the other calendar, beside its times.",
     )
     skip_event_types = forms.MultipleChoiceField(
@@ -344,7 +347,7 @@ class BusyRuleAdmin(TenantAdmin):
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[BusyRule]) -> None:
         """Take the rules and their blocks away."""
-        self._remove(request, list(self.changeable(request, queryset)))
+        self._remove(request, list(queryset))
 
     def _remove(self, request: HttpRequest, rules: list[BusyRule]) -> None:
         number = sum(remove_busy_rule(rule=rule, now=timezone.now()) for rule in rules)
@@ -354,5 +357,8 @@ class BusyRuleAdmin(TenantAdmin):
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
         """Say what goes with the rules: their blocks, here and at the service, and nothing else."""
-        blocks = Event.objects.filter(busy_rule__in=objs, item__deleted_at=None).count()
-        return [f"{rule} with its blocks" for rule in objs], {"busy blocks": blocks}, set(), []
+        rules = BusyRule.objects.filter(pk__in=[rule.pk for rule in objs])
+        blocks = Event.objects.filter(busy_rule__in=rules, item__deleted_at=None).count()
+        out_of_reach = self.changeable(request, rules).count() < len(objs)
+        refused = {"busy rule"} if out_of_reach else set()
+        return [f"{rule} with its blocks" for rule in objs], {"busy blocks": blocks}, refused, []

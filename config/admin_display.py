@@ -12,7 +12,7 @@ from django.utils.html import format_html, format_html_join
 
 from sync.core.text import clean
 
-NOTHING = "–"
+NOTHING = "-"
 EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 

@@ -26,6 +26,7 @@ class TenantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     heavy: ClassVar[tuple[str, ...]] = ()
     when_empty: ClassVar[str] = ""
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

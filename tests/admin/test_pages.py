@@ -209,6 +209,9 @@ class TestEvents:
 
         for row in (team.mapping, team.line, team.block, team.main):
             assert page_of(row) in page
+        everything = f"{list_of(SyncItem)}?item__id__exact={team.event.pk}"
+        assert everything in page
+        assert team.line in root.get(everything).context["cl"].queryset
 
     def test_a_page_with_a_long_history_costs_no_more_queries(
         self, team: Team, root: Client

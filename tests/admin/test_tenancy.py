@@ -176,11 +176,13 @@ class TestAViewer:
     def test_sets_nothing_in_motion(self, team: Team, row: str, action: str) -> None:
         chosen = getattr(team, row)
 
-        browser(team.member).post(
+        answer = browser(team.member).post(
             list_of(type(chosen)),
             {"action": action, "_selected_action": [chosen.pk], "post": "yes"},
+            follow=True,
         )
 
+        assert "success" not in answer.content.decode().lower()
         before = {name: value for name, value in vars(chosen).items() if name != "_state"}
         chosen.refresh_from_db()
         assert {name: getattr(chosen, name) for name in before} == before
