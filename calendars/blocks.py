@@ -18,6 +18,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from calendars.event_fields import COLUMNS, columns_of, fields_of
 from calendars.mirror import Block, Rule, Source, mirror, window
 from calendars.models import BusyRule, Event, Item
+from sync import bulk
 from sync.core.records import Kind
 
 # How many heads are handled in one transaction.
@@ -145,8 +146,8 @@ def _newly_reached(rule: BusyRule, day: date, now: datetime) -> QuerySet[Event]:
 
 def _compare(rule: BusyRule, heads: Sequence[uuid.UUID], now: datetime) -> Changes:
     """Find out what differs between the blocks as they are and as they should be."""
-    rows = list(_rows(Q(pk__in=heads) | Q(series__in=heads), busy_rule=None))
-    existing = _rows(busy_rule=rule, source__in=[row["item_id"] for row in rows])
+    rows = list(_rows(Q(item__id__any=heads) | Q(series__id__any=heads), busy_rule=None))
+    existing = _rows(busy_rule=rule, source__id__any=[row["item_id"] for row in rows])
     blocks = {row["source_id"]: row for row in existing}
     knobs = knobs_of(rule)
     wanted: dict[uuid.UUID, Wanted] = {}
@@ -211,47 +212,46 @@ def _as_wanted(row: Row, wanted: Wanted) -> bool:
 def _write(rule: BusyRule, changes: Changes, now: datetime) -> None:
     """Write the changes with a handful of statements."""
     new = {_block_id(rule, source, {}): source for source in changes.create}
-    workspace = rule.target.account.workspace_id
-    Item.objects.bulk_create(
-        Item(
-            id=item_id,
-            workspace_id=workspace,
-            kind=Kind.EVENT,
-            home_id=rule.target_id,
-            created_at=now,
-            updated_at=now,
-        )
-        for item_id in new
+    about = (rule.target.account.workspace_id, Kind.EVENT, rule.target_id, 1, True, None, now, now)
+    bulk.insert(Item, _ITEM, ((item_id, *about) for item_id in new))
+    bulk.insert(
+        Event,
+        (*_EVENT, "item", "busy_rule", "source", *_FACTS),
+        (
+            (*_values(changes.create[source]), item_id, rule.pk, source, *_FACTS.values())
+            for item_id, source in new.items()
+        ),
     )
     revised = Item.objects.filter(pk__in=list(changes.update))
     revised.update(**_revised(now), deleted_at=None, home=rule.target_id)
-    created = [
-        _event(item_id, changes.create[source], rule, source) for item_id, source in new.items()
-    ]
-    updated = [_event(item_id, block) for item_id, block in changes.update.items()]
-    Event.objects.bulk_create(
-        created + updated,
-        update_conflicts=True,
-        unique_fields=["item"],
-        update_fields=[*COLUMNS, "series", "slot"],
+    bulk.update(
+        Event, _EVENT, ((*_values(wanted), item_id) for item_id, wanted in changes.update.items())
     )
     _bury(Item.objects.filter(pk__in=changes.remove), now)
 
 
-def _event(
-    item_id: uuid.UUID,
-    wanted: Wanted,
-    rule: BusyRule | None = None,
-    source: uuid.UUID | None = None,
-) -> Event:
-    return Event(
-        item_id=item_id,
-        series_id=wanted.series,
-        slot=wanted.block.slot,
-        busy_rule=rule,
-        source_id=source,
-        **columns_of(wanted.block.fields),
-    )
+_ITEM = (
+    "id",
+    "workspace",
+    "kind",
+    "home",
+    "revision",
+    "pending",
+    "deleted_at",
+    "created_at",
+    "updated_at",
+)
+_EVENT = (*COLUMNS, "series", "slot")
+# A block has none of what only a service can state.
+_FACTS = {"uid": "", "sequence": 0, "organizer": "{}", "link": ""}
+
+
+def _values(wanted: Wanted) -> tuple[Any, ...]:
+    """Return the values of a block in the order of `_EVENT`."""
+    columns = columns_of(wanted.block.fields)
+    content = (columns[name] for name in COLUMNS)
+    written = (bulk.dumps(v) if isinstance(v, list | dict) else v for v in content)
+    return (*written, wanted.series, wanted.block.slot)
 
 
 def _revised(now: datetime) -> dict[str, Any]:
