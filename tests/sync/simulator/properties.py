@@ -62,7 +62,9 @@ def both_sides_agree(simulation: "Simulation") -> None:
 def _pair_agrees(
     simulation: "Simulation", collection: Collection, calendar: RemoteCalendar, mapping: Mapping
 ) -> None:
-    alike = Q(mapping=mapping) | Q(mapping__remote_id=mapping.parent, mapping__collection=collection)
+    alike = Q(mapping=mapping) | Q(
+        mapping__remote_id=mapping.parent, mapping__collection=collection
+    )
     unsettled = Conflict.objects.filter(outcome__in=UNSETTLED)
     if unsettled.filter(alike if mapping.parent else Q(mapping=mapping)).exists():
         return
@@ -332,7 +334,8 @@ def cursor_is_safe(simulation: "Simulation", collection: Collection) -> None:
             ours = bool(stored.mark)
             forgiven = (collection.pk, remote_id) in simulation.forgiven
             unwanted = collection.direction == Direction.PUSH or ours or forgiven
-            assert stored.fields is None or unwanted, f"I-9: {remote_id} was passed over"
+            gone = calendar.events[remote_id].fields is None  # and read so by id meanwhile
+            assert gone or unwanted, f"I-9: {remote_id} was passed over"
         elif mapping.remote_hash or stored.fields:
             seen = int(mapping.version or 0)
             gone = not mapping.remote_hash and calendar.events[remote_id].fields is None
