@@ -156,7 +156,10 @@ def _series_items(run: Run, deeds: Sequence[_Deed]) -> dict[str, uuid.UUID]:
 def _incoming(deed: _Deed, item_id: uuid.UUID, series: dict[str, uuid.UUID]) -> Incoming:
     mapping = deed.case.mapping
     of = series.get(mapping.parent) if mapping.parent else None
-    return Incoming(item_id, deed.case.decision.fields or {}, mapping.facts, of, mapping.slot)
+    # What this reader cannot see of the item stays as it is.
+    known = deed.case.local.fields if deed.case.local else None
+    fields = {**(known or {}), **(deed.case.decision.fields or {})}
+    return Incoming(item_id, fields, mapping.facts, of, mapping.slot)
 
 
 _ITEM = (
