@@ -70,5 +70,4 @@ bench: dev
 	$(APART) $(BIN)/python -m benchmarks.run
 
 soak: dev
-	$(APART) $(EMBEDDED) SOAK_SEEDS=$(SEEDS) $(BIN)/python -m pytest -n $(PARALLEL) \
-		--hypothesis-profile=soak tests/simulator
+	$(APART) $(EMBEDDED) $(BIN)/python -m benchmarks.soak --seeds $(SEEDS) --jobs $(PARALLEL)

@@ -322,3 +322,7 @@ def test_a_workspace_goes_only_when_nothing_belongs_to_it(team: Team, root: Clie
     assert root.post(page_of(team.workspace, "delete"), {"post": "yes"}).status_code == 403
     assert root.post(page_of(empty, "delete"), {"post": "yes"}).status_code == 302
     assert list(Workspace.objects.all()) == [team.workspace]
+
+
+def test_the_first_page_leads_to_the_admin(client: Client) -> None:
+    assert client.get("/").headers["Location"] == "/admin/"
