@@ -27,6 +27,18 @@ RATES = {
     "repetition": 0.6,
 }
 
+# All at once and more of each, to see soon whether a spoiled engine is found out.
+SAVAGE = {
+    **RATES,
+    "answer lost": 0.35,
+    "interruption": 0.35,
+    "lag": 0.7,
+    "short listing": 0.7,
+    "repetition": 0.9,
+    "refusal": 0.0,
+    "torn listing": 0.0,
+}
+
 _REFUSALS = (
     (Remedy.RETRY, 429, True),
     (Remedy.RETRY, 503, False),

@@ -64,12 +64,12 @@ def absence_is_believed() -> AbstractContextManager[Any]:
 
 def any_observation_is_news() -> AbstractContextManager[Any]:
     """An older version replaces a newer one."""
-    return mock.patch.object(absorb, "_compare", lambda known, copy: Verdict.NEWS)
+    return mock.patch.object(absorb, "_compare", return_value=Verdict.NEWS)
 
 
 def losses_are_not_kept() -> AbstractContextManager[Any]:
     """What a strategy overwrites is not written down."""
-    return mock.patch.object(journal, "keep_losses", lambda run, case: None)
+    return mock.patch.object(journal, "keep_losses")
 
 
 @contextmanager
@@ -77,16 +77,14 @@ def names_are_the_services() -> Iterator[None]:
     """Creations bear no name of ours, and nothing looks for those that were not answered."""
     with ExitStack() as stack:
         for module in (tracking, outward):
-            stack.enter_context(
-                mock.patch.object(module, "name_copy", lambda run, item_id, predecessor="": "")
-            )
-        stack.enter_context(mock.patch.object(staging, "_nameless", lambda run, page, copy: None))
+            stack.enter_context(mock.patch.object(module, "name_copy", return_value=""))
+        stack.enter_context(mock.patch.object(staging, "_nameless", return_value=None))
         yield
 
 
 def marks_are_not_read() -> AbstractContextManager[Any]:
     """A write that was not answered is never recognised."""
-    return mock.patch.object(staging, "_attempts", lambda run, copies: {})
+    return mock.patch.object(staging, "_attempts", return_value={})
 
 
 MUTANTS: tuple[Callable[[], AbstractContextManager[Any]], ...] = (

@@ -64,6 +64,10 @@ class Oracle:
         if counts:
             self.deleted.add(thing_of(saw))
 
+    def was_deleted(self, thing: str) -> bool:
+        """True if a person deleted it, or the series that it is an exception of."""
+        return thing in self.deleted or self.series_of.get(thing) in self.deleted
+
     def person_ruled(self, fields: Mapping[str, Any] | None) -> None:
         """A person decided what a record should be, so its values count anew."""
         self.superseded -= tokens(fields)

@@ -62,11 +62,11 @@ def both_sides_agree(simulation: "Simulation") -> None:
 def _pair_agrees(
     simulation: "Simulation", collection: Collection, calendar: RemoteCalendar, mapping: Mapping
 ) -> None:
-    alike = Q(mapping=mapping) | Q(
-        mapping__remote_id=mapping.parent, mapping__collection=collection
-    )
-    unsettled = Conflict.objects.filter(outcome__in=UNSETTLED)
-    if unsettled.filter(alike if mapping.parent else Q(mapping=mapping)).exists():
+    unsettled = Conflict.objects.filter(mapping__collection=collection, outcome__in=UNSETTLED)
+    waiting = Q(mapping=mapping)
+    if mapping.parent:
+        waiting |= Q(mapping__remote_id=mapping.parent)
+    if unsettled.filter(waiting).exists():
         return
     stored = calendar.events.get(mapping.remote_id)
     there = calendar_fields(stored)
@@ -162,7 +162,7 @@ def no_deletion_without_evidence(simulation: "Simulation") -> None:
     assert not deletions.filter(evidence="").exists(), "I-6: a deletion without evidence"
     for before in deletions.values_list("before", flat=True):
         thing = thing_of(before)
-        assert not thing or thing in simulation.oracle.deleted, f"I-6: {thing} was not deleted"
+        assert not thing or simulation.oracle.was_deleted(thing), f"I-6: {thing} was not deleted"
 
 
 def conflicts_are_kept_once(simulation: "Simulation") -> None:

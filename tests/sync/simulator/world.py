@@ -35,13 +35,16 @@ from tests.sync.world import Clock
 class Simulation:
     """One world, from its seed to the end of its faults."""
 
-    def __init__(self, seed: int, traits: Traits = FULL) -> None:
+    def __init__(
+        self, seed: int, traits: Traits = FULL, rates: dict[str, float] | None = None
+    ) -> None:
         self.seed = seed
         self.rng = Random(seed)
         self.clock = Clock()
         self.oracle = Oracle()
         self.faults = Faults(Random(seed + 1))
         self.faults.choose()
+        self.faults.rates = rates or self.faults.rates
         self.people = People(self.rng, self.oracle, self.new_id)
         self.traits = traits
         self.ordered = self.rng.random() < 0.7
@@ -324,11 +327,17 @@ _FILLED = (
 
 
 def simulate(
-    seed: int, traits: Traits = FULL, check: Callable[[Simulation], None] = properties.check
+    seed: int,
+    traits: Traits = FULL,
+    check: Callable[[Simulation], None] = properties.check,
+    rates: dict[str, float] | None = None,
 ) -> Simulation:
-    """Live through one seed and check everything that must hold; returns the world."""
+    """Live through one seed and check everything that must hold; returns the world.
+
+    `rates` takes the place of the faults that the seed would choose.
+    """
     forget_everything()
-    simulation = Simulation(seed, traits)
+    simulation = Simulation(seed, traits, rates)
     try:
         with same_ids_again(simulation):
             simulation.populate()
