@@ -138,8 +138,9 @@ def _behind() -> Exists:
 
 
 def _needlessly_pending(now: datetime) -> Iterable[uuid.UUID]:
-    seen = Q(deleted_at__isnull=False) | Exists(Mapping.objects.filter(item=OuterRef("pk")))
-    return _ids(Item.objects.filter(_idle("home__", now), seen, ~_behind(), pending=True))
+    """Find them among the items that have a copy; what never had one goes with its retention."""
+    copied = Exists(Mapping.objects.filter(item=OuterRef("pk")))
+    return _ids(Item.objects.filter(_idle("home__", now), copied, ~_behind(), pending=True))
 
 
 def _never_sent(now: datetime) -> Iterable[uuid.UUID]:

@@ -97,13 +97,17 @@ def test_a_block_that_another_account_with_the_same_calendar_claims_stays(
     assert titles(world) == before
 
 
+@pytest.mark.parametrize("mark_of_series", ["there", "gone"])
 def test_an_occurrence_that_a_person_moved_in_our_series_stays(
-    world: World, target: Collection
+    world: World, target: Collection, mark_of_series: str
 ) -> None:
     remote = world.calendars["target"]
-    series = next(s for s in remote.events.values() if s.parent).parent
-    moved = remote.add("moved", title="Moved", parent=series, slot="2026-05-07T09:00:00Z")
-    moved.mark = remote.events[series].mark
+    series = remote.events[next(s.parent for s in remote.events.values() if s.parent)]
+    slot = "2026-05-07T09:00:00Z"
+    moved = remote.add("moved", title="Moved", parent=series.remote_id, slot=slot)
+    moved.mark = series.mark
+    if mark_of_series == "gone":
+        series.mark = ""
 
     cleanup(world, target)
 

@@ -188,20 +188,25 @@ def test_a_block_that_a_person_just_edited_is_read_again_and_goes(
     reset(world, target)
 
     assert titles(world) == ["A meeting"]
+    lines = SyncItem.objects.filter(remote_id=block, action="delete").order_by("created_at", "pk")
+    assert [line.state for line in lines] == ["lost", "done"]
 
 
 def _discard(value: object) -> None:
     """A deed has no result."""
 
 
+@pytest.mark.parametrize("mark", ["gone", "of an ordinary record"])
 def test_a_block_whose_mark_went_away_meanwhile_is_left_alone(
-    world: World, target: Collection, monkeypatch: pytest.MonkeyPatch
+    world: World, target: Collection, monkeypatch: pytest.MonkeyPatch, mark: str
 ) -> None:
     remote = world.calendars["target"]
     block = one_block(remote)
+    ordinary = world.provider(target).marker.sign(block, attempt="f" * 32)
 
     def take_over() -> None:
-        remote.edit(block, title="Taken over by a person").mark = ""
+        taken = remote.edit(block, title="Taken over by a person")
+        taken.mark = "" if mark == "gone" else ordinary
 
     with_fault(world, monkeypatch, on_call(0, "write before", take_over))
     reset(world, target)
@@ -209,6 +214,22 @@ def test_a_block_whose_mark_went_away_meanwhile_is_left_alone(
     assert "Taken over by a person" in titles(world)
     line = SyncItem.objects.get(remote_id=block, side="remote", action="delete")
     assert (line.state, line.error) == ("skipped", "it no longer bears our mark")
+
+
+def test_a_block_here_whose_copy_lost_its_mark_is_left_to_the_next_sync(
+    world: World, target: Collection
+) -> None:
+    """The mark is gone, but the database knows that the copy is ours."""
+    BusyRule.objects.update(enabled=False)
+    remote = world.calendars["target"]
+    remote.events[one_block(remote)].mark = ""
+
+    errand = reset_calendar(collection=target, clock=world.clock)
+    assert errand.counts == {"remote.delete": 2, "local.delete": 1}
+    assert titles(world) == ["A meeting", "Busy"]
+
+    world.sync(target)
+    assert titles(world) == ["A meeting"]
 
 
 def test_a_block_that_somebody_else_just_deleted_counts_as_removed(
@@ -233,6 +254,7 @@ def test_an_occurrence_of_ours_in_a_series_of_somebody_else_is_cancelled(
     reset(world, target)
 
     assert titles(world) == ["A meeting", "Taken over"]
+    assert preview_reset(collection=target, clock=world.clock).found == 0
 
 
 def test_a_service_that_asks_for_patience_is_left_in_peace(
@@ -248,6 +270,35 @@ def test_a_service_that_asks_for_patience_is_left_in_peace(
     reset(world, target)
 
     assert titles(world) == ["A meeting"]
+
+
+def test_a_block_that_cannot_be_deleted_costs_only_itself(
+    world: World, target: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise Refusal(Remedy.PARK, call="delete", status=400, reason="eventTypeRestriction")
+
+    with_fault(world, monkeypatch, on_call(1, "write before", refuse))
+    errand = reset_calendar(collection=target, clock=world.clock)
+
+    assert (errand.state, errand.counts["remote.delete"]) == ("failed", 2)
+    line = SyncItem.objects.get(operation=errand.operation, state="failed")
+    assert line.error == "delete: 400 eventTypeRestriction"
+
+
+def test_a_dead_grant_stops_the_account_and_removes_nothing(
+    world: World, target: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise Refusal(Remedy.FREEZE, call="oauth2.token", status=400, reason="invalid_grant")
+
+    with_fault(world, monkeypatch, on_call(0, "list before", refuse))
+    errand = reset_calendar(collection=target, clock=world.clock)
+
+    assert (errand.state, errand.counts) == ("failed", {})
+    world.account.refresh_from_db()
+    assert world.account.state == "needs_reconnect"
+    assert titles(world).count("Busy") == 4
 
 
 def test_two_runs_do_not_meet(world: World, target: Collection) -> None:
