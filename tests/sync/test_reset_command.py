@@ -22,24 +22,18 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return world_with_blocks(monkeypatch)
 
 
-def run(*options: str) -> str:
+def run(*options: str, asked: io.StringIO | None = None) -> str:
     out = io.StringIO()
-    call_command("reset_calendar", "--calendar-id", "target", *options, stdout=out)
+    arguments = ["reset_calendar", "--calendar-id", "target", *options]
+    call_command(*arguments, stdout=out, stderr=asked or io.StringIO())
     return out.getvalue()
 
 
-def at_a_terminal(monkeypatch: pytest.MonkeyPatch, answers: Iterable[str]) -> list[str]:
-    """Let a person sit there who gives these answers; returns the questions that were asked."""
-    asked: list[str] = []
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch, answers: Iterable[str]) -> None:
+    """Let a person sit there who gives these answers."""
     left = iter(answers)
-
-    def answer(question: str) -> str:
-        asked.append(question)
-        return next(left)
-
     monkeypatch.setattr(sys, "stdin", type("Terminal", (), {"isatty": lambda self: True})())
-    monkeypatch.setattr("builtins.input", answer)
-    return asked
+    monkeypatch.setattr("builtins.input", lambda: next(left))
 
 
 def titles(world: World) -> list[str]:
@@ -72,7 +66,7 @@ def test_a_dry_run_counts_and_leaves_everything_as_it_is(world: World) -> None:
 def test_with_confirm_it_says_how_many_there_are_and_removes_them(world: World) -> None:
     said = run("--confirm")
 
-    assert said.index("There are 3 busy blocks") < said.index("3 of 3 busy blocks removed")
+    assert said.index("Found 3 busy blocks") < said.index("3 of 3 busy blocks removed")
     assert "1 rule still points here" in said
     assert "busy_rule list" in said
     assert titles(world) == ["A meeting"]
@@ -87,12 +81,14 @@ def test_as_json_it_prints_one_document(world: World) -> None:
 
 
 def test_at_a_terminal_it_asks_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = at_a_terminal(monkeypatch, ["y", "target"])
+    at_a_terminal(monkeypatch, ["y", "target"])
+    asked = io.StringIO()
 
-    run()
+    said = json.loads(run("--json", asked=asked))
 
-    assert "3 busy blocks of ours in target" in asked[0]
-    assert "name" in asked[1]
+    assert "Remove 3 busy blocks of ours in target (work@example.com)?" in asked.getvalue()
+    assert "Type the calendar's name (target)" in asked.getvalue()
+    assert said["counts"] == {"remote.delete": 3}
     assert titles(world) == ["A meeting"]
 
 

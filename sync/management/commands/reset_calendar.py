@@ -9,6 +9,7 @@ from typing import IO, Any, cast
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from rich.console import Console
+from rich.markup import escape
 
 from integrations.models import Collection
 from sync.choosing import NoSuchChoice, choose_collections
@@ -57,16 +58,30 @@ class Command(BaseCommand):
         """Say how many blocks there are, ask whoever can be asked, and remove them."""
         what = f"{_blocks(seen.found)} of ours in {_name(seen.collection)}"
         if not options["json"]:
-            self.stdout.write(f"There are {what}.")
+            self.stdout.write(f"Found {what}.")
         if sys.stdin.isatty():
-            _ask_twice(seen.collection, what)
+            self._ask_twice(seen.collection, what)
         console = Console(file=cast(IO[str], self.stderr))
-        with console.status(f"Removing {what}") as status:
+        with console.status(f"Removing {escape(what)}") as status:
             return reset_calendar(
                 collection=seen.collection,
                 clock=timezone.now,
-                watch=lambda _, step: status.update(f"Removing {what}: {step.done} {step.phase}"),
+                watch=lambda _, step: status.update(f"{step.done} of {seen.found} {step.phase}"),
             )
+
+    def _ask_twice(self, collection: Collection, what: str) -> None:
+        """Go on only after a yes and the calendar's name."""
+        if self._ask(f"Remove {what}? [y/N] ").lower() not in ("y", "yes"):
+            raise CommandError("Nothing was removed.", returncode=1)
+        name = clean(collection.name).strip()
+        if self._ask(f"Type the calendar's name ({name}) to go on: ") != name:
+            raise CommandError("That is not its name. Nothing was removed.", returncode=1)
+
+    def _ask(self, question: str) -> str:
+        """Ask beside the output, which may be going into a file."""
+        self.stderr.write(question, style_func=str, ending="")
+        self.stderr.flush()
+        return input().strip()
 
     def _show(self, errand: Errand, options: dict[str, Any]) -> None:
         rules = rules_into(errand.collection)
@@ -75,15 +90,6 @@ class Command(BaseCommand):
             return
         for line in _lines(errand, rules, dry_run=options["dry_run"]):
             self.stdout.write(line)
-
-
-def _ask_twice(collection: Collection, what: str) -> None:
-    """Go on only after a yes and the calendar's name."""
-    if input(f"Remove {what}? [y/N] ").strip().lower() not in ("y", "yes"):
-        raise CommandError("Nothing was removed.", returncode=1)
-    typed = input(f"Type the calendar's name ({clean(collection.name)}) to go on: ")
-    if typed.strip() != clean(collection.name).strip():
-        raise CommandError("That is not its name. Nothing was removed.", returncode=1)
 
 
 def _lines(errand: Errand, rules: int, *, dry_run: bool) -> Iterator[str]:
