@@ -4,7 +4,7 @@ import json
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from typing import IO, Any, cast
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
@@ -61,8 +61,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Found {what}.")
         if sys.stdin.isatty():
             self._ask_twice(seen.collection, what)
-        console = Console(file=cast(IO[str], self.stderr))
-        with console.status(f"Removing {escape(what)}") as status:
+        with Console(stderr=True).status(f"Removing {escape(what)}") as status:
             return reset_calendar(
                 collection=seen.collection,
                 clock=timezone.now,
