@@ -6,6 +6,8 @@ from copy import deepcopy
 from random import Random
 from typing import Any
 
+from django.db import transaction
+
 from calendars.event_fields import COLUMNS, columns_of, fields_of
 from calendars.models import Event, Item
 from conflicts.models import Conflict
@@ -24,7 +26,8 @@ _FIELDS = ("title", "location", "description")
 class People:
     """Everybody who edits, at the service or in Lockstep's own pages."""
 
-    def __init__(self, rng: Random, oracle: Oracle, new_id: Any) -> None:
+    def __init__(self, rng: Random, oracle: Oracle, new_id: Any, redraw: Any) -> None:
+        self.redraw = redraw
         self.rng = rng
         self.oracle = oracle
         self.new_id = new_id
@@ -32,15 +35,18 @@ class People:
     def act(self, collection: Collection, calendar: RemoteCalendar, now: Any) -> str:
         """One person does one thing; returns what, "" if there was nothing to do it to."""
         deed = self.rng.choices(
-            ("create", "edit", "delete", "exception", "copy", "retouch", "rule"),
-            (3, 10, 3, 2, 0.5, 1, 3),
+            ("create", "edit", "delete", "exception", "copy", "retouch", "rule", "tamper"),
+            (3, 10, 3, 2, 0.5, 1, 3, 1),
         )[0]
         if deed == "rule":
             return self._rule(collection, now)
+        if deed == "tamper":
+            return self._tamper(calendar)
         side = self.rng.choice(("local", "remote"))
         if side == "remote":
             return f"remote {deed} {self._remote(deed, collection, calendar)}"
-        return f"local {deed} {self._local(deed, collection, now)}"
+        with transaction.atomic():
+            return f"local {deed} {self._local(deed, collection, now)}"
 
     def _content(self, thing: str, **more: Any) -> dict[str, Any]:
         word = self.oracle.new_token(thing)
@@ -96,6 +102,18 @@ class People:
                 calendar.edit(stored.remote_id)
         return stored.remote_id
 
+    def _tamper(self, calendar: RemoteCalendar) -> str:
+        """Somebody changes or deletes a busy block, which is not theirs to change."""
+        blocks = [s for s in calendar.events.values() if s.fields and s.fields["title"] == "Busy"]
+        if not blocks:
+            return ""
+        block = self.rng.choice(blocks)
+        if self.rng.random() < 0.5:
+            calendar.delete(block.remote_id)
+        else:
+            calendar.edit(block.remote_id, location="mine")
+        return f"tampered with {block.remote_id}"
+
     def create_remotely(self, calendar: RemoteCalendar) -> str:
         thing = self.oracle.new_thing()
         recurrence = [DAILY] if self.rng.random() < 0.3 else []
@@ -142,8 +160,9 @@ class People:
         match deed:
             case "edit":
                 write_locally(item_id, now, {**fields, **self._edited(fields, counts=counts)})
+                self.redraw(collection, [item_id])
             case "delete":
-                self._delete_locally(item_id, fields, now, counts=counts)
+                self._delete_locally(collection, item_id, fields, now, counts=counts)
             case "exception":
                 return self._insert_exception(collection, item_id, fields, now)
             case _:
@@ -151,7 +170,13 @@ class People:
         return thing_of(fields)
 
     def _delete_locally(
-        self, item_id: uuid.UUID, fields: Map[str, Any], now: Any, *, counts: bool
+        self,
+        collection: Collection,
+        item_id: uuid.UUID,
+        fields: Map[str, Any],
+        now: Any,
+        *,
+        counts: bool,
     ) -> None:
         self.oracle.person_deleted(fields, counts=counts)
         parts = Event.objects.filter(series=item_id, item__deleted_at=None)
@@ -160,6 +185,7 @@ class People:
         item = Item.objects.filter(pk=item_id)
         item.update(deleted_at=now, updated_at=now)
         item.touch()
+        self.redraw(collection, [item_id])
 
     def _insert(
         self, collection: Collection, now: Any, fields: Map[str, Any], **series: Any
@@ -173,6 +199,7 @@ class People:
             updated_at=now,
         )
         Event.objects.create(item=item, **columns_of(fields), **series)
+        self.redraw(collection, [item.pk])
 
     def _insert_exception(
         self, collection: Collection, item_id: uuid.UUID, fields: Map[str, Any], now: Any

@@ -59,6 +59,25 @@ def both_sides_agree(simulation: "Simulation") -> None:
     assert not left.exists(), "I-1: a ruling was neither carried out nor found moot"
 
 
+def blocks_follow_their_sources(simulation: "Simulation") -> None:
+    """I-1, I-7 for busy blocks: one for each event of the source, at its time, and nothing else."""
+    for rule in simulation.rules:
+        blocks = Event.objects.filter(busy_rule=rule, item__deleted_at=None, series=None)
+        events = Event.objects.filter(item__home=rule.source, item__deleted_at=None, series=None)
+        wanted = Counter(
+            (row["item_id"], str(fields_of(row)["start"]), str(fields_of(row)["end"]))
+            for row in events.filter(busy_rule=None).values("item_id", *COLUMNS)
+        )
+        drawn = Counter(
+            (row["source_id"], str(fields_of(row)["start"]), str(fields_of(row)["end"]))
+            for row in blocks.values("source_id", *COLUMNS)
+        )
+        assert drawn == wanted, f"I-1: blocks {drawn - wanted}, without {wanted - drawn}"
+    for calendar in simulation.calendars.values():
+        shown = [f for f in calendar.alive().values() if f["title"] == "Busy"]
+        assert not any(tokens(block) for block in shown), "a block shows what it must not"
+
+
 def _pair_agrees(
     simulation: "Simulation", collection: Collection, calendar: RemoteCalendar, mapping: Mapping
 ) -> None:
@@ -241,6 +260,7 @@ def _difference(before: dict[str, Any], after: dict[str, Any]) -> list[Any]:
 
 JUDGES = (
     both_sides_agree,
+    blocks_follow_their_sources,
     nothing_is_lost,
     nothing_rises_again,
     nothing_is_there_twice,

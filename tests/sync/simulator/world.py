@@ -6,16 +6,19 @@ statements in production can happen here.
 """
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
+from itertools import permutations
 from random import Random
 from unittest import mock
 
 from django.db import connection, transaction
 
 from calendars.models import BusyRule, Event, Item, item
+from calendars.services import refresh_busy_blocks
 from conflicts.models import Conflict
 from integrations.models import Account, Collection, LeaseLost, Workspace
 from sync import engine
@@ -45,7 +48,7 @@ class Simulation:
         self.faults = Faults(Random(seed + 1))
         self.faults.choose()
         self.faults.rates = rates or self.faults.rates
-        self.people = People(self.rng, self.oracle, self.new_id)
+        self.people = People(self.rng, self.oracle, self.new_id, self.redraw)
         self.traits = traits
         self.ordered = self.rng.random() < 0.7
         self.telling = self.rng.random() < 0.7
@@ -54,6 +57,7 @@ class Simulation:
         self.collections: list[Collection] = []
         self.calendars: dict[uuid.UUID, RemoteCalendar] = {}
         self.holders: dict[uuid.UUID, Worker] = {}
+        self.rules: list[BusyRule] = []
         self.forgiven: set[tuple[uuid.UUID, str]] = set()
         self.released: set[uuid.UUID] = set()
         self.depth = 0
@@ -92,8 +96,24 @@ class Simulation:
             calendar = self.calendars[collection.pk] = RemoteCalendar(self.clock, f"{name}@x")
             for _ in range(self.rng.randrange(5)):
                 self.people.create_remotely(calendar)
+        self._make_rules()
         shapes = [f"{c.direction}/{c.strategy}/{c.fallback}" for c in self.collections]
-        self.tell(*shapes, f"ordered={self.ordered} telling={self.telling}", *self.faults.rates)
+        self.tell(
+            *shapes,
+            f"rules={len(self.rules)} ordered={self.ordered} telling={self.telling}",
+            *self.faults.rates,
+        )
+
+    def _make_rules(self) -> None:
+        """Let calendars block each other, where they can be written to."""
+        for source, target in permutations(self.collections, 2):
+            if target.direction != Direction.PULL and self.rng.random() < 0.5:
+                rule = {"source": source, "target": target, "past_days": 3_000}
+                self.rules.append(BusyRule.objects.create(id=self.new_id(), **rule))
+
+    def redraw(self, collection: Collection, item_ids: Sequence[uuid.UUID]) -> None:
+        """Let busy blocks follow the items of a calendar that were just changed."""
+        refresh_busy_blocks(now=self.clock(), source=collection, item_ids=item_ids)
 
     def provider(self, collection: Collection, worker: "Worker") -> FaultyProvider:
         """Open a provider whose every call may be interrupted or fail."""
@@ -266,6 +286,7 @@ class Worker:
             yield from half(self.run)
             self.collection.return_lease()
             yield Step("half")
+            refresh_busy_blocks(now=self.simulation.clock())
 
     def _take_lease(self) -> bool:
         taken = self.collection.take_lease(
@@ -288,7 +309,7 @@ class Worker:
             provider=simulation.provider(self.collection, self),
             operation=operation,
             clock=simulation.clock,
-            on_local_change=lambda ids: None,
+            on_local_change=partial(simulation.redraw, self.collection),
             **self.how,
         )
         run.worker = self
