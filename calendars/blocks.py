@@ -181,6 +181,7 @@ def _source(rule: BusyRule, row: Row, block: Row | None) -> Source:
         slot=row["slot"],
         gone=row["item__deleted_at"] is not None or row["item__home_id"] != rule.source_id,
         has_block=block is not None and block["item__deleted_at"] is None,
+        apart=block is not None and row["series_id"] is not None and block["series_id"] is None,
     )
 
 

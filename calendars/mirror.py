@@ -12,7 +12,15 @@ from enum import StrEnum
 from string import Formatter
 from typing import Any, Final
 
-from calendars.recurrence import at_slot, has_slot, instant, is_series, reaches, rule_lines
+from calendars.recurrence import (
+    at_slot,
+    excluding,
+    has_slot,
+    instant,
+    is_series,
+    reaches,
+    rule_lines,
+)
 from sync.core.events import EMPTY
 from sync.core.records import Fields, fingerprint
 
@@ -91,7 +99,8 @@ class Source:
 
     `calendar` is the name of that calendar, `slot` the original start of an exception, "" for a
     head: an event that is no exception. `gone` says that it was deleted or has left the calendar,
-    `has_block` that a block stands for it already.
+    `has_block` that a block stands for it already, `apart` that the block of this exception is (or
+    was) one of its own: it does not move into the block of its series later.
     """
 
     fields: Fields
@@ -99,6 +108,7 @@ class Source:
     slot: str = ""
     gone: bool = False
     has_block: bool = False
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +125,8 @@ def mirror(
     """Return what blocks a head and its exceptions make, in this order, or why they make none.
 
     A mirrored series has its exceptions in its block. Of a series that is not mirrored (declined,
-    say), an exception that fits the rule (accepted) makes a block of its own.
+    say), an exception that fits the rule (accepted) makes a block of its own; it keeps that when
+    the series is mirrored later, and the series' block leaves its place empty.
     """
     series = alone(rule, head, now)
     if head.gone:
@@ -123,7 +134,8 @@ def mirror(
     if not is_series(head.fields):
         return [series, *[Skip.NO_SERIES for _ in exceptions]]
     if isinstance(series, Block):
-        return [series, *[_within(rule, part, series.fields) for part in exceptions]]
+        within = [_within(rule, part, series.fields) for part in exceptions]
+        return [_leaving_out(series, exceptions), *within]
     return [series, *[alone(rule, part, now) for part in exceptions]]
 
 
@@ -138,6 +150,13 @@ def alone(rule: Rule, source: Source, now: datetime) -> Block | Skip:
     return skip
 
 
+def _leaving_out(series: Block, exceptions: Sequence[Source]) -> Block:
+    """Exclude the occurrences that have a block of their own."""
+    slots = [part.slot for part in exceptions if part.apart and not part.gone]
+    lines = [*series.fields["recurrence"], *map(excluding, slots)]
+    return Block({**series.fields, "recurrence": lines})
+
+
 def _within(rule: Rule, source: Source, series: Fields) -> Block | Skip:
     """Return the exception that an exception makes in the block `series`.
 
@@ -145,9 +164,12 @@ def _within(rule: Rule, source: Source, series: Fields) -> Block | Skip:
     is no exception any more becomes what the series says. The window is the series' affair.
     """
     if source.gone:
-        back = source.has_block and has_slot(series, source.slot)
+        back = source.has_block and not source.apart and has_slot(series, source.slot)
         return Block(at_slot(series, source.slot), source.slot) if back else Skip.GONE
-    if _unfit(rule, source):
+    unfit = _unfit(rule, source)
+    if source.apart:
+        return unfit or Block({**_fields(rule, source), "recurrence": []})
+    if unfit:
         return Block({**at_slot(series, source.slot), "status": "cancelled"}, source.slot)
     return Block({**_fields(rule, source), "recurrence": []}, source.slot)
 

@@ -78,6 +78,12 @@ def at_slot(fields: Fields, slot: str) -> dict[str, Any]:
     }
 
 
+def excluding(slot: str) -> str:
+    """Return the line that leaves one occurrence out of its series."""
+    parameter = "" if "T" in slot else ";VALUE=DATE"
+    return f"EXDATE{parameter}:{slot.replace('-', '').replace(':', '')}"
+
+
 def _moment(text: str, fields: Fields, like: str = "start") -> dict[str, str]:
     if "T" not in text:
         return {"date": text}

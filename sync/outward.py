@@ -132,6 +132,9 @@ def _taken_along(
         yield series[case.mapping.parent], replace(case, decision=go_with_series(case.state))
 
 
+_PLACE = ("predecessor", "version", "ordinal", "evidence", "parent", "slot", "remote_id")
+
+
 def _place(run: Run, standing: Sequence[tuple[Change, Case]]) -> None:
     """Name what is about to be created, and tie exceptions to the copy of their series."""
     parents = parents_of(run, [case.local for _, case in standing if case.local])
@@ -148,9 +151,10 @@ def _place(run: Run, standing: Sequence[tuple[Change, Case]]) -> None:
         elif seen or not mapping.remote_id:
             mapping.remote_id = name_copy(run, _item(mapping), mapping.predecessor)
             _bring_exceptions_along(run, mapping)
-        mapping.save(
-            update_fields=["predecessor", "version", "ordinal", "evidence", "parent", "remote_id"]
-        )
+            if local and local.derived:
+                # An exception whose series is not mirrored any more stands alone now.
+                mapping.parent = mapping.slot = ""
+        mapping.save(update_fields=_PLACE)
 
 
 def _item(mapping: Mapping) -> uuid.UUID:
@@ -199,8 +203,8 @@ def _close(run: Run, sending: Sending, outcome: Outcome) -> None:
 def _close_done(run: Run, sending: Sending, copy: Copy) -> None:
     """It did it: what we sent is the base, what it shows is the remote tree."""
     mapping, intent = Mapping.objects.get(pk=sending.case.mapping.pk), sending.intent
-    absorb_answer(run, mapping, copy)
     set_base(mapping, sending.case.decision.fields)
+    absorb_answer(run, mapping, copy)
     mapping.unanswered = False
     save_mappings([mapping])
     if sending.case.local:

@@ -177,9 +177,14 @@ def _fates(
         of = Q(item__in=items) | Q(remote_id__in=names)
         for series in Mapping.objects.filter(of, collection=run.collection).select_related("item"):
             fates[series.remote_id] = fates[series.item_id or ""] = _fate(series)
-    return lambda mapping, local: fates.get(
-        (local and local.series) or mapping.parent or "", Fate.STANDS
-    )
+    return lambda mapping, local: fates.get(_series_of(mapping, local), Fate.STANDS)
+
+
+def _series_of(mapping: Mapping, local: Local | None) -> uuid.UUID | str:
+    """Name the series that a record is an exception of; of a busy block its rule alone says so."""
+    if local and (local.series or local.derived):
+        return local.series or ""
+    return mapping.parent
 
 
 def _fate(series: Mapping) -> Fate:

@@ -181,8 +181,14 @@ def test_a_series_that_is_skipped_leaves_its_busy_occurrences_as_blocks_of_their
     assert (block_of(part, rule).series_id, block_of(part, rule).slot) == (None, "")
 
     world.change(series, transparency="opaque")
-    assert counts(world.refresh(series)) == (0, 2, 0)
-    assert block_of(part, rule).series_id == expected_id(rule, series)
+    assert counts(world.refresh(series)) == (0, 1, 0)
+    assert block_of(part, rule).series_id is None
+    assert block_of(series, rule).recurrence == [*WEEKLY, "EXDATE:20260512T100000Z"]
+    assert counts(world.refresh(series, part)) == (0, 0, 0)
+
+    world.delete(part)
+    assert counts(world.refresh(part)) == (0, 1, 1)
+    assert block_of(series, rule).recurrence == WEEKLY
 
 
 def test_a_deleted_series_takes_all_its_blocks_along(world):

@@ -245,6 +245,18 @@ def test_a_busy_occurrence_of_a_skipped_series_makes_a_block_of_its_own(skipped,
     assert (found.slot, found.fields["recurrence"]) == ("", [])
 
 
+def test_a_block_of_its_own_stays_where_it_is_and_the_series_leaves_its_place_empty():
+    """A copy that stands alone at a service cannot become an occurrence of another event there."""
+    apart = replace(exception(), has_block=True, apart=True)
+    series, found = blocks(WEEKLY, apart)
+    assert series.fields["recurrence"][-1] == "EXDATE:20260512T100000Z"
+    assert found.slot == ""
+    declined = replace(apart, fields={**apart.fields, "attendees": answered("declined")})
+    series, found = blocks(WEEKLY, declined)
+    assert series.fields["recurrence"][-1] == "EXDATE:20260512T100000Z"
+    assert found is Skip.DECLINED
+
+
 def test_the_other_occurrences_of_a_skipped_series_make_none():
     series = event(recurrence=["RRULE:FREQ=WEEKLY"], transparency="transparent")
     assert blocks(series, exception(transparency="transparent")) == [Skip.FREE, Skip.FREE]

@@ -148,13 +148,14 @@ def wants(fields):
     return fields["status"] != "cancelled" and fields["transparency"] == "opaque" and not declined
 
 
-@given(busy_series())
-def test_the_blocks_of_a_series_take_up_exactly_the_times_of_its_mirrored_occurrences(drawn):
+@given(busy_series(), st.data())
+def test_the_blocks_of_a_series_take_up_exactly_the_times_of_its_mirrored_occurrences(drawn, data):
     """Both sides are expanded by dateutil over the window and compared slot by slot."""
     fields, exceptions = drawn
     rule = Rule(past_days=3650, future_days=3650)
     until = NOW + timedelta(days=400)
-    parts = [Source(part, slot=slot) for slot, part in exceptions.items()]
+    apart = data.draw(st.sets(st.sampled_from(sorted(exceptions)))) if exceptions else ()
+    parts = [Source(part, slot=slot, apart=slot in apart) for slot, part in exceptions.items()]
     head, *found = mirror(rule, Source(fields), parts, NOW)
     blocks = dict(zip(exceptions, found, strict=True))
 

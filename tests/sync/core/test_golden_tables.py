@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from sync.core.reconcile import Action, Ruling, reconcile
+from sync.core.reconcile import Action, Fate, Ruling, reconcile
 from sync.core.records import Direction, Strategy, fingerprint
 from tests.sync.core import golden
 from tests.sync.core.small_world import RECORDS, TIMES, TREES, pairs, policy, record, state
@@ -107,6 +107,20 @@ def test_an_unanswered_write_beats_every_strategy():
     for strategies in pairs():
         here = state("00", "10", "--", unanswered=True)
         assert reconcile(here, policy(Direction.TWO_WAY, *strategies)).waits
+
+
+def test_an_exception_waits_for_its_series_and_goes_with_it():
+    for here, direction in every_situation():
+        chosen = policy(direction)
+        waiting = reconcile(replace(here, series=Fate.OPEN), chosen)
+        assert waiting.on_local is waiting.on_remote is Action.SKIP
+        gone = reconcile(replace(here, series=Fate.GONE), chosen)
+        if here.remote is None and here.local is not None:
+            kept = [clash.local for clash in gone.clashes]
+            assert (gone.fields, gone.on_local) == (None, Action.DELETE)
+            assert kept == ([] if here.local == here.base else [here.local])
+        else:
+            assert gone == reconcile(here, chosen)
 
 
 def rulings(here):
