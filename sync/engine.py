@@ -32,6 +32,7 @@ def take_in(run: Run) -> Steps:
     """Plan, and carry out the local half of the plan."""
     drafted = prepare(run)
     yield from inward.apply(run, drafted.local)
+    inward.join_series(run)
     _write_held(run, drafted.local)
     inward.catch_up(run, drafted.in_step)
 

@@ -242,6 +242,24 @@ def rest(item_ids: Sequence[uuid.UUID]) -> None:
     items.exclude(pk__in=behind.filter(item__in=item_ids).values("item")).update(pending=False)
 
 
+def join_series(run: Run) -> None:
+    """Give exceptions that were known before their series to it, if this run has met it.
+
+    Somebody may be invited to one occurrence first and to the whole series later.
+    """
+    if not run.operation.counts.get(f"{Side.LOCAL}.{Action.CREATE}"):
+        return
+    here = Mapping.objects.filter(collection=run.collection, item__isnull=False)
+    alone = dict(here.filter(parent__gt="", item__event__series=None).values_list("item", "parent"))
+    known = here.filter(remote_id__in=set(alone.values())).values_list("remote_id", "item")
+    heads = dict(known) if alone else {}
+    pairs = [(heads[parent], item) for item, parent in alone.items() if parent in heads]
+    if pairs:
+        with run.commit():
+            run.kind.join(pairs)
+            run.on_local_change([item for _, item in pairs if item])
+
+
 def catch_up(run: Run, in_step: Sequence[tuple[uuid.UUID, uuid.UUID, int]]) -> None:
     """Note for copies that need nothing that they have seen their items' latest revision."""
     if not in_step:

@@ -58,6 +58,9 @@ class DetailKind(Protocol):
     def update(self, rows: Iterable[Incoming]) -> None:
         """Write new content into the detail rows of known items."""
 
+    def join(self, pairs: Iterable[Sequence[uuid.UUID | None]]) -> None:
+        """Make known items exceptions of their series, given as (series, item)."""
+
     def labels(self, item_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
         """Return what a person knows the items by; for eyes that may see it, never for logs."""
 
@@ -89,6 +92,10 @@ class EventKind:
     def update(self, rows: Iterable[Incoming]) -> None:
         """Write new content into the detail rows of known events."""
         bulk.update(Event, _ALL, ((*_values(row), row.item_id) for row in rows))
+
+    def join(self, pairs: Iterable[Sequence[uuid.UUID | None]]) -> None:
+        """Make known events exceptions of their series, given as (series, event)."""
+        bulk.update(Event, ("series",), pairs)
 
     def labels(self, item_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
         """Return the titles of events."""

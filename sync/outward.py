@@ -91,7 +91,7 @@ def _intend(run: Run, chunk: Sequence[Change]) -> list[Sending]:
         for change in changes_of(case, Side.REMOTE)
         if change == planned[change.mapping_id]
     ]
-    standing = _with_series(run, standing)
+    standing = list(_with_series(run, standing))
     _place(run, standing)
     for _, case in [*standing, *_taken_along(run, standing)]:
         journal.keep_losses(run, case)
@@ -104,17 +104,15 @@ def _intend(run: Run, chunk: Sequence[Change]) -> list[Sending]:
 
 def _with_series(
     run: Run, standing: Sequence[tuple[Change, Case]]
-) -> Sequence[tuple[Change, Case]]:
+) -> Iterator[tuple[Change, Case]]:
     """Leave out new exceptions whose series is not there, because its creation failed."""
     series = {case.local.series for _, case in standing if case.local and case.local.series}
     there = Mapping.objects.filter(collection=run.collection, item__in=series, remote_hash__gt="")
     there_ids = set(there.values_list("item", flat=True)) if series else set()
-    return [
-        (change, case)
-        for change, case in standing
-        if not (change.action is Action.CREATE and case.local and case.local.series)
-        or case.local.series in there_ids
-    ]
+    for change, case in standing:
+        needs = case.local.series if case.local and change.action is Action.CREATE else None
+        if needs is None or needs in there_ids:
+            yield change, case
 
 
 def _taken_along(

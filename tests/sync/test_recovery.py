@@ -1,12 +1,15 @@
 """Answers that never came, and copies that moved: what a later run makes of them."""
 
 import pytest
+from django.db.models import F
 
 from conflicts.models import Conflict
-from integrations.models import Collection
+from integrations.models import Collection, LeaseLost
+from sync import engine
 from sync.core.provider import Refusal, Remedy
 from sync.models import Mapping, SyncItem
-from tests.sync.world import World, add_locally, delete_locally, edit_locally, local_titles
+from sync.observing import SuspiciousListing
+from tests.sync.world import World, add_locally, delete_locally, edit_locally, finish, local_titles
 
 pytestmark = pytest.mark.django_db
 
@@ -127,6 +130,40 @@ def test_a_loss_is_kept_once_however_often_its_write_fails(world: Calendar) -> N
 
     assert world.remote.titles() == ["Our word"]
     assert Conflict.objects.filter(outcome="automatic").count() == 1
+
+
+def test_a_complete_listing_that_lacks_too_much_is_not_believed(world: Calendar) -> None:
+    for number in range(20):
+        world.remote.add(f"b{number}", title=f"b{number}")
+    world.sync(world.main)
+    cursor = Collection.objects.get().cursor
+    provider = world.provider(world.main)
+    provider.hidden = frozenset(f"b{number}" for number in range(10))
+    run = world.run(world.main, provider, complete=True)
+
+    with pytest.raises(SuspiciousListing):
+        finish(engine.pull(run))
+
+    assert Collection.objects.get().cursor == cursor
+    assert len(local_titles()) == 21
+
+
+def test_a_run_that_lost_its_lease_stops_and_leaves_its_intent_open(world: Calendar) -> None:
+    edit_locally("Talk", world.clock(), title="Lecture")
+    provider = world.provider(world.main)
+    run = world.run(world.main, provider)
+
+    def fault(call: str, moment: str) -> None:
+        if (call, moment) == ("write", "after"):
+            Collection.objects.update(lease_fence=F("lease_fence") + 1)
+
+    provider.fault = fault
+    finish(engine.pull(run))
+
+    with pytest.raises(LeaseLost):
+        finish(engine.push(run))
+
+    assert SyncItem.objects.get(side="remote").state == SyncItem.State.INTENDED
 
 
 def test_a_page_that_shows_a_copy_twice_does_not_take_the_older_version(world: Calendar) -> None:

@@ -49,6 +49,18 @@ def test_an_exception_belongs_to_its_series(world: Series) -> None:
     assert exception.slot == SLOT
 
 
+def test_an_exception_known_before_its_series_joins_it(world: Series) -> None:
+    """Somebody may be invited to one occurrence first and to the whole series later."""
+    world.remote.add(f"t_{SLOT}", title="Only this", parent="t", slot=SLOT)
+    world.sync(world.main)
+    assert Event.objects.get(title="Only this").series is None
+    world.remote.add("t", title="All of them", recurrence=DAILY)
+
+    world.sync(world.main)
+
+    assert Event.objects.get(title="Only this").series.event.title == "All of them"
+
+
 def test_a_series_deleted_remotely_takes_its_exceptions_along(world: Series) -> None:
     world.remote.delete("s")
 
