@@ -185,7 +185,7 @@ def set_base(mapping: Mapping, fields: Fields | None) -> None:
 
 def write_remote(run: Run, mapping: Mapping, copy: Copy) -> None:
     """Let a mapping's remote tree be what the copy shows."""
-    fields = overlay(remote_tree(mapping), copy)
+    fields = overlay(remote_tree(mapping), copy, mapping.base)
     mapping.remote_hash = fingerprint(fields)
     mapping.remote = None if mapping.remote_hash == mapping.base_hash else fields
     mapping.remote_id = copy.remote_id

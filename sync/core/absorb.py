@@ -64,8 +64,13 @@ def _compare(known: Known, copy: Copy) -> Verdict:
     return Verdict.NEWS if copy.ordinal > known.ordinal else Verdict.STALE
 
 
-def overlay(known: Fields | None, copy: Copy) -> Fields | None:
-    """Return the remote tree after an observation; a partial one changes only what it shows."""
+def overlay(known: Fields | None, copy: Copy, base: Fields | None = None) -> Fields | None:
+    """Return the remote tree after an observation; a partial one changes only what it shows.
+
+    What it does not show is as both sides agreed if what it shows is: of an occurrence that we
+    cancelled, Google shows no more than that it is cancelled.
+    """
     if copy.fields is None or not copy.partial or known is None:
         return copy.fields
-    return {**known, **copy.fields}
+    agreed = base is not None and all(base.get(k) == v for k, v in copy.fields.items())
+    return {**((base if agreed else known) or {}), **copy.fields}

@@ -65,6 +65,14 @@ def test_a_partial_observation_changes_only_what_it_shows():
     assert overlay(None, partial) == {"start": 2}
 
 
+def test_a_partial_observation_of_what_was_agreed_is_no_change():
+    cancelled = Copy("id", fields={"status": "cancelled"}, partial=True)
+    moved = {"start": 16, "status": "confirmed"}
+    agreed = {"start": 9, "status": "cancelled"}
+    assert overlay(moved, cancelled, agreed) == agreed
+    assert overlay(moved, cancelled, moved) == {"start": 16, "status": "cancelled"}
+
+
 def test_a_full_observation_replaces_everything_and_a_tombstone_empties():
     assert overlay({"start": 1, "title": "Lunch"}, Copy("id", fields={"start": 2})) == {"start": 2}
     assert overlay({"start": 1}, Copy("id", fields=None, partial=True)) is None
