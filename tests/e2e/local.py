@@ -1,11 +1,14 @@
 """What people find and do on Lockstep's own side."""
 
+from django.utils import timezone
+
 from calendars.models import Event
 from config.demo.here import fingerprint, rename
 from integrations.models import Collection
 from sync.models import SyncItem
+from sync.services import sync_collections
 
-__all__ = ["collection", "fingerprint", "is_quiet", "local_titles", "rename"]
+__all__ = ["collection", "fingerprint", "is_quiet", "local_titles", "rename", "sync_at_once"]
 
 
 def collection(name: str) -> Collection:
@@ -17,6 +20,13 @@ def local_titles(name: str) -> list[str]:
     """The titles of a person's own events in a calendar, as Lockstep has them, sorted."""
     own = Event.objects.filter(item__home__remote_id=name, item__deleted_at=None, busy_rule=None)
     return sorted(own.exclude(status="cancelled").values_list("title", flat=True))
+
+
+def sync_at_once() -> None:
+    """Bring everything in step in this very process, where it is not what a test looks at."""
+    collections = list(Collection.objects.syncing().in_order())
+    reports = sync_collections(collections=collections, clock=timezone.now, trigger="test")
+    assert {report.state for report in reports} == {"done"}
 
 
 def is_quiet() -> bool:

@@ -111,6 +111,14 @@ class People:
         """Let an operation of Lockstep's go wrong."""
         self.sandbox.fault(kind, operation=operation, **rule)
 
+    def wait_for_fault(self, kind: str) -> None:
+        """Return when a rule of this kind has been met."""
+        wait_until(lambda: any(self._hits(kind)))
+
+    def _hits(self, kind: str) -> list[int]:
+        rules = self.sandbox.get("faults")["faults"]
+        return [rule["hits"] for rule in rules if rule["kind"] == kind]
+
     def clear_faults(self) -> None:
         """Let everything go right again."""
         self.sandbox.post("faults/clear")
@@ -134,7 +142,8 @@ def _is_block(event: Event) -> bool:
 
 def starts(event: Event) -> datetime:
     """When an event starts, in UTC."""
-    return datetime.fromisoformat(event["start"]["dateTime"]).astimezone(UTC)
+    start = datetime.fromisoformat(event["start"]["dateTime"])
+    return (start if start.tzinfo else start.replace(tzinfo=ZoneInfo(ZONE))).astimezone(UTC)
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:

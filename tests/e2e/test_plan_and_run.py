@@ -1,6 +1,6 @@
 """A dry run shows the very plan that the run then carries out, and changes nothing."""
 
-from tests.e2e.local import collection, fingerprint, rename
+from tests.e2e.local import collection, fingerprint, rename, sync_at_once
 from tests.e2e.lockstep import Lockstep, Reports
 from tests.e2e.people import HOME, WORK, People, at
 
@@ -42,7 +42,7 @@ def test_edits_deletions_and_changed_occurrences_on_both_sides(
     blocking: Lockstep, people: People
 ) -> None:
     names = fill(people)
-    blocking.sync()
+    sync_at_once()
     people.edit(WORK, names["review"], summary="Design review, part 2", **at(1, "15:00"))
     people.edit(WORK, names["daily"], on=3, **at(3, "10:30"))
     people.delete(WORK, names["daily"], on=4)
@@ -68,7 +68,7 @@ def test_a_clash_is_planned_and_put_before_a_person_once(
     blocking: Lockstep, people: People
 ) -> None:
     names = fill(people)
-    blocking.sync()
+    sync_at_once()
     people.edit(WORK, names["lunch"], summary="Brunch")
     rename("Lunch", "Supper")
 
@@ -80,7 +80,7 @@ def test_a_clash_is_planned_and_put_before_a_person_once(
 
 def test_a_complete_listing(blocking: Lockstep, people: People) -> None:
     names = fill(people)
-    blocking.sync()
+    sync_at_once()
     people.edit(WORK, names["review"], location="Room 1.01")
     people.delete(WORK, names["lunch"])
 
