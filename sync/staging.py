@@ -211,11 +211,16 @@ def _save(run: Run, page: _Page) -> None:
 
 
 def drop_occurrences(run: Run, series: Sequence[str]) -> None:
-    """A series that is gone took its exceptions along, whether or not a listing says so."""
+    """A series that is gone took its exceptions along, whether or not a listing says so.
+
+    Of those that are deleted here as well, both sides agree at once.
+    """
     orphans = Mapping.objects.filter(collection=run.collection, parent__in=series)
-    orphans.exclude(remote_hash="").update(
-        remote_hash="", remote=None, evidence="its series was deleted", seen_at=run.clock()
-    )
+    orphans = orphans.exclude(remote_hash="")
+    gone = {"remote_hash": "", "remote": None, "seen_at": run.clock()}
+    gone["evidence"] = "its series was deleted"
+    orphans.filter(item__deleted_at__isnull=False).update(**gone, base_hash="", base=None)
+    orphans.update(**gone)
 
 
 _FRESH = (

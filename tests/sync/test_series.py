@@ -84,6 +84,17 @@ def test_a_series_deleted_locally_takes_its_exceptions_along(world: Series) -> N
     assert after.operation.counts == {}
 
 
+def test_a_series_deleted_locally_with_its_exceptions_is_settled_in_one_run(world: Series) -> None:
+    delete_locally("Later today", world.clock())
+    delete_locally("Daily", world.clock())
+
+    world.sync(world.main)
+    after = world.sync(world.main)
+
+    assert world.remote.titles() == []
+    assert after.operation.counts == {}
+
+
 def test_an_exception_edited_while_its_series_was_deleted_elsewhere_is_kept(world: Series) -> None:
     world.remote.delete("s")
     edit_locally("Later today", world.clock(), title="Much later")
