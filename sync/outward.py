@@ -93,7 +93,7 @@ def _intend(run: Run, chunk: Sequence[Change]) -> list[Sending]:
     ]
     standing = list(_with_series(run, standing))
     _place(run, standing)
-    for _, case in [*standing, *_taken_along(run, standing)]:
+    for case in [*(case for _, case in standing), *_taken_along(run, standing)]:
         journal.keep_losses(run, case)
     intents = journal.write_intents(run, standing)
     return [
@@ -115,19 +115,17 @@ def _with_series(
             yield change, case
 
 
-def _taken_along(
-    run: Run, standing: Sequence[tuple[Change, Case]]
-) -> Iterator[tuple[Change, Case]]:
+def _taken_along(run: Run, standing: Sequence[tuple[Change, Case]]) -> Iterator[Case]:
     """Find the exceptions that go with a series and were changed since both sides agreed."""
-    series = {
-        case.mapping.remote_id: change
+    series = [
+        case.mapping.remote_id
         for change, case in standing
         if change.action is Action.DELETE and not change.occurrence
-    }
+    ]
     rows = Mapping.objects.filter(collection=run.collection, parent__in=series, remote_hash__gt="")
     changed = rows.exclude(remote_hash=F("base_hash")).values_list("pk", flat=True)
     for case in cases(run, list(changed) if series else []):
-        yield series[case.mapping.parent], replace(case, decision=go_with_series(case.state))
+        yield replace(case, decision=go_with_series(case.state))
 
 
 _PLACE = ("predecessor", "version", "ordinal", "evidence", "parent", "slot", "remote_id")
