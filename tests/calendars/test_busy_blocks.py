@@ -1,10 +1,9 @@
 """Local busy blocks follow their sources, cost what changed, and are made once."""
 
-from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from calendars import blocks
@@ -365,47 +364,3 @@ def test_a_rule_that_is_changed_while_it_is_applied_is_applied_again(world, monk
     assert calls[1] is None
     world.refresh()
     assert set(Event.objects.filter(busy_rule=rule).values_list("title", flat=True)) == {"Lunch"}
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_workers_at_once_make_each_block_once(world, monkeypatch):
-    monkeypatch.setattr("calendars.blocks.BATCH", 10)
-    rule = world.rule()
-    events = [world.event() for _ in range(100)]
-
-    def work(_):
-        try:
-            return counts(refresh_busy_blocks(now=world.now))
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(3) as workers:
-        done = list(workers.map(work, range(3)))
-    assert sum(created for created, _, _ in done) == 100
-    assert sum(updated + removed for _, updated, removed in done) == 0
-    assert all(block_of(event, rule).item.revision == 1 for event in events)
-    assert BusyRule.objects.get().applied == blocks.stamp(rule, world.now)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_worker_that_waited_sees_what_the_other_one_changed(world):
-    """One has changed an event but not committed; the other must not write the block as it was."""
-    rule, lunch = world.rule(), world.event()
-    world.refresh()
-    BusyRule.objects.update(applied="")
-
-    def apply_the_rule():
-        try:
-            refresh_busy_blocks(now=world.now)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(1) as worker:
-        with transaction.atomic():
-            world.change(lunch, start=at("05-05", 8))
-            world.refresh(lunch)
-            other = worker.submit(apply_the_rule)
-            wait([other], timeout=0.5)
-            assert not other.done(), "it takes its turn"
-        other.result(timeout=30)
-    assert content(block_of(lunch, rule))["start"] == at("05-05", 8)

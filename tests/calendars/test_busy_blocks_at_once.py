@@ -1,0 +1,60 @@
+"""Two workers on the blocks of one rule: they take turns, and neither undoes the other."""
+
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import pytest
+from django.db import connection, transaction
+
+from calendars import blocks
+from calendars.models import BusyRule
+from calendars.services import refresh_busy_blocks
+from tests.calendars.world import World, at, block_of, content, counts
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def world(transactional_db):
+    return World()
+
+
+def test_two_workers_at_once_make_each_block_once(world, monkeypatch):
+    monkeypatch.setattr("calendars.blocks.BATCH", 10)
+    rule = world.rule()
+    events = [world.event() for _ in range(100)]
+
+    def work(_):
+        try:
+            return counts(refresh_busy_blocks(now=world.now))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(3) as workers:
+        done = list(workers.map(work, range(3)))
+    assert sum(created for created, _, _ in done) == 100
+    assert sum(updated + removed for _, updated, removed in done) == 0
+    assert all(block_of(event, rule).item.revision == 1 for event in events)
+    assert BusyRule.objects.get().applied == blocks.stamp(rule, world.now)
+
+
+def test_a_worker_that_waited_sees_what_the_other_one_changed(world):
+    """One has changed an event but not committed; the other must not write the block as it was."""
+    rule, lunch = world.rule(), world.event()
+    world.refresh()
+    BusyRule.objects.update(applied="")
+
+    def apply_the_rule():
+        try:
+            refresh_busy_blocks(now=world.now)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as worker:
+        with transaction.atomic():
+            world.change(lunch, start=at("05-05", 8))
+            world.refresh(lunch)
+            other = worker.submit(apply_the_rule)
+            wait([other], timeout=0.5)
+            assert not other.done(), "it takes its turn"
+        other.result(timeout=30)
+    assert content(block_of(lunch, rule))["start"] == at("05-05", 8)
