@@ -6,7 +6,7 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import Any
 
-from calendars.models import time_ordered_uuid
+from calendars.models import Item, time_ordered_uuid
 from sync import bulk, first_sight
 from sync.core.absorb import Known, Verdict, overlay, weigh
 from sync.core.provider import Copy
@@ -168,12 +168,20 @@ def _acknowledge(run: Run, mapping: Mapping, attempt: SyncItem | None) -> None:
     """The payload of a write that has proven to have arrived is the base."""
     if attempt is None:
         return
+    if attempt.state != SyncItem.State.INTENDED:
+        _look_at_local_again(mapping)
     set_base(mapping, attempt.after)
     mapping.unanswered = False
     attempt.state = SyncItem.State.DONE
     attempt.evidence = attempt.evidence or "found its mark"
     attempt.closed_at = run.clock()
     attempt.save(update_fields=["state", "evidence", "closed_at"])
+
+
+def _look_at_local_again(mapping: Mapping) -> None:
+    """Plans were made as if this write had not arrived; what they found in step may not be."""
+    Item.objects.filter(pk=mapping.item_id).update(pending=True)
+    Mapping.objects.filter(pk=mapping.pk).update(synced_revision=0)
 
 
 def set_base(mapping: Mapping, fields: Fields | None) -> None:

@@ -6,7 +6,7 @@ from django.db.models import F
 from conflicts.models import Conflict
 from integrations.models import Collection, LeaseLost
 from sync import engine
-from sync.core.provider import Refusal, Remedy
+from sync.core.provider import Refusal, Remedy, Write, WriteKind
 from sync.models import Mapping, SyncItem
 from sync.observing import SuspiciousListing
 from tests.sync.world import World, add_locally, delete_locally, edit_locally, finish, local_titles
@@ -105,6 +105,28 @@ def test_a_deletion_whose_answer_was_lost_is_found_done(world: Calendar) -> None
 
     assert len(world.remote.writes) == 1
     assert SyncItem.objects.get(side="remote").state == SyncItem.State.DONE
+
+
+def test_a_creation_that_arrives_after_it_was_given_up_still_follows_its_item(
+    world: Calendar,
+) -> None:
+    """A worker that slept writes late; meanwhile the item was deleted, and all seemed in step."""
+    add_locally(world.main, world.clock(), title="New")
+    world.sync_losing("write", "before")
+    intent = SyncItem.objects.get(state=SyncItem.State.INTENDED)
+    run = world.run(world.main)
+    finish(engine.pull(run))
+    delete_locally("New", world.clock())
+    finish(engine.push(run))
+    world.close(run)
+    late = Write(
+        WriteKind.CREATE, intent.remote_id, attempt=intent.pk.hex, fields=intent.after or {}
+    )
+    list(world.provider(world.main).write([late]))
+
+    world.sync(world.main)
+
+    assert world.remote.titles() == ["Talk"]
 
 
 def test_a_mark_proves_a_write_that_was_taken_for_refused(world: Calendar) -> None:

@@ -83,7 +83,7 @@ class World:
         run = self.run(collection, provider, **how)
         finish(engine.pull(run))
         finish(engine.push(run))
-        self._close(run)
+        self.close(run)
         return run
 
     def drive(self, run: Run) -> None:
@@ -91,9 +91,10 @@ class World:
         with suppress(Refusal):
             finish(engine.pull(run))
             finish(engine.push(run))
-        self._close(run)
+        self.close(run)
 
-    def _close(self, run: Run) -> None:
+    def close(self, run: Run) -> None:
+        """End a run: its operation is saved, its lease returned."""
         run.operation.save()
         run.collection.return_lease()
         self.clock.advance(minutes=1)
