@@ -98,12 +98,12 @@ _MAPPING = (
     *("id", "item", "remote_id", "version", "ordinal", "base", "base_hash", "remote_hash"),
     *("facts", "raw", "obstacle"),
     *("collection", "predecessor", "parent", "slot", "synced_revision", "evidence"),
-    *("unanswered", "attempts", "tried_revision", "last_error", "seen_at"),
+    *("unanswered", "partial", "attempts", "tried_revision", "last_error", "seen_at"),
 )
 
 
 def _write_mappings(run: Run, newcomers: Sequence[_Newcomer]) -> None:
-    alike = (run.collection.pk, "", "", "", 1, "", False, 0, 0, "", run.clock())
+    alike = (run.collection.pk, "", "", "", 1, "", False, False, 0, 0, "", run.clock())
     rows = (
         (
             *(n.mapping_id, n.item_id, n.copy.remote_id, n.copy.version, n.copy.ordinal),

@@ -1,7 +1,7 @@
 """The kinds of items: how the engine reads and writes the detail rows of each."""
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -140,17 +140,21 @@ def _values(row: Incoming) -> tuple[Any, ...]:
 KINDS: dict[str, DetailKind] = {Kind.EVENT: EventKind()}
 
 
-def local_tree(local: Fields, base: Fields | None, remote: Fields | None, empty: Fields) -> Fields:
-    """Return the local tree as this remote copy's reader could know it.
+def as_seen(
+    local: Fields, base: Fields | None, remote: Fields | None, empty: Fields
+) -> tuple[Fields, Fields | None]:
+    """Return the local tree as this remote copy's reader could know it, and the base beside it.
 
-    A reader with few rights sees few fields. A field that neither tree knows is left out, and so is
-    one that only the remote tree knows while it is empty locally: otherwise a reader who gains or
-    lacks a right would look like a person who edits.
+    A reader with few rights sees few fields, and a field that neither tree knows is left out. One
+    that only the remote tree knows, and that is empty locally, was never seen before: both sides
+    agreed on its being empty, or a reader who gains a right would look like a person who edits.
     """
-    if base is None and remote is None:
-        return local
     if base is None:
-        return {k: v for k, v in local.items() if k in (remote or {})}
-    known = {k: v for k, v in local.items() if k in base}
-    new = {k: local[k] for k in (remote or {}) if k not in base and k in local}
-    return known | {k: v for k, v in new.items() if v != empty.get(k)}
+        return (local if remote is None else _only(local, remote)), None
+    new = _only(local, (remote or {}).keys() - base.keys())
+    unseen = {name: value for name, value in new.items() if value == empty.get(name)}
+    return {**_only(local, base), **new}, {**base, **unseen}
+
+
+def _only(fields: Fields, names: Container[str]) -> Fields:
+    return {name: value for name, value in fields.items() if name in names}

@@ -40,6 +40,8 @@ class Mapping(models.Model):
     raw = models.JSONField(null=True, blank=True)
     synced_revision = models.BigIntegerField(default=0)
 
+    # We may see only a part of the copy; what is hidden stays as it is, here and there.
+    partial = models.BooleanField(default=False)
     obstacle = models.CharField(max_length=200, blank=True)
     evidence = models.CharField(max_length=200, blank=True)
     # A write of ours to this copy was never answered; see `SyncItem.State.LOST`.

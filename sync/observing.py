@@ -115,9 +115,9 @@ def known_copies(run: Run, remote_ids: Sequence[str]) -> dict[str, Known]:
     """Return what is known of these copies, as far as weighing an observation needs it."""
     rows = Mapping.objects.filter(collection=run.collection, remote_id__in=remote_ids)
     return {
-        remote_id: Known(version, ordinal, {} if remote_hash else None, named=True)
-        for remote_id, version, ordinal, remote_hash in rows.values_list(
-            "remote_id", "version", "ordinal", "remote_hash"
+        remote_id: Known(version, ordinal, {} if remote_hash else None, True, partial)
+        for remote_id, version, ordinal, remote_hash, partial in rows.values_list(
+            "remote_id", "version", "ordinal", "remote_hash", "partial"
         )
     }
 

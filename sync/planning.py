@@ -15,7 +15,7 @@ from sync.core.guard import Dangers, delta, holds, too_alike
 from sync.core.merge import Times
 from sync.core.reconcile import Action, Decision, Fate, Policy, Ruling, State, reconcile
 from sync.core.records import Direction, Fields, Side, changed_fields, fingerprint
-from sync.kinds import Local, local_tree
+from sync.kinds import Local, as_seen
 from sync.models import Mapping, SyncItem
 from sync.observing import remote_tree
 from sync.run import Run, limits_of, policy_of
@@ -211,9 +211,10 @@ def _decide(
     series: Fate,
     policy: Policy,
 ) -> Case:
+    here, base = _local_and_base(run, mapping, local)
     state = State(
-        base=mapping.base,
-        local=_local(run, mapping, local),
+        base=base,
+        local=here,
         remote=remote_tree(mapping),
         times=Times(local.updated_at if local else None, _time(mapping.ordinal)),
         obstacle=mapping.obstacle if mapping.remote_hash else "",
@@ -226,12 +227,14 @@ def _decide(
     return Case(mapping, local, state, reconcile(state, policy), conflict)
 
 
-def _local(run: Run, mapping: Mapping, local: Local | None) -> Fields | None:
-    """Return the local tree as this service would hand it back and as this reader may know it."""
+def _local_and_base(
+    run: Run, mapping: Mapping, local: Local | None
+) -> tuple[Fields | None, Fields | None]:
+    """Return the local tree as this service would hand it back to this reader, and the base."""
     if local is None or local.fields is None:
-        return None
+        return None, mapping.base
     fields = run.provider.normalise(local.fields)
-    return local_tree(fields, mapping.base, remote_tree(mapping), run.kind.empty)
+    return as_seen(fields, mapping.base, remote_tree(mapping), run.kind.empty)
 
 
 def _time(ordinal: str) -> datetime | None:

@@ -28,7 +28,7 @@ class _Page:
 
 
 _TREE = ("version", "ordinal", "parent", "slot", "base", "base_hash", "remote", "remote_hash")
-_SEEN = ("facts", "raw", "obstacle", "evidence", "unanswered", "seen_at", "remote_id")
+_SEEN = ("facts", "raw", "partial", "obstacle", "evidence", "unanswered", "seen_at", "remote_id")
 _RETRY = ("attempts", "next_attempt_at", "tried_revision", "last_error")
 _COLUMNS = (*_TREE, *_SEEN, *_RETRY)
 _JSON = frozenset({"base", "remote", "facts", "raw"})
@@ -114,7 +114,8 @@ def _absorb(run: Run, page: _Page, sighting: Sighting) -> None:
         if copy.fields is not None and _wanted(run, page, copy):
             page.fresh[copy.remote_id] = copy
         return
-    known = Known(mapping.version, mapping.ordinal, {} if mapping.remote_hash else None, named=True)
+    there: Fields | None = {} if mapping.remote_hash else None
+    known = Known(mapping.version, mapping.ordinal, there, True, mapping.partial)
     if not _is_news(known, sighting):
         return
     _acknowledge(run, mapping, _proven(page, mapping, known, copy))
@@ -207,7 +208,7 @@ def write_remote(run: Run, mapping: Mapping, copy: Copy) -> None:
         mapping.unanswered = mapping.unanswered and not run.provider.traits.conditional
         mapping.parent, mapping.slot = copy.parent or mapping.parent, copy.slot or mapping.slot
         mapping.facts, mapping.raw = dict(copy.facts), copy.raw
-        mapping.obstacle = copy.obstacle
+        mapping.obstacle, mapping.partial = copy.obstacle, copy.partial
 
 
 def _save(run: Run, page: _Page) -> None:
@@ -267,6 +268,7 @@ def _fresh_row(run: Run, copy: Copy, now: Any) -> tuple[Any, ...]:
         "facts": bulk.dumps(copy.facts),
         "raw": bulk.dumps(copy.raw),
         "obstacle": copy.obstacle,
+        "partial": copy.partial,
         "evidence": "",
         "unanswered": False,
         "seen_at": now,

@@ -11,13 +11,15 @@ from sync.core.records import Fields
 class Known:
     """What we knew of a copy before: "" and None where nothing.
 
-    `named` says that the name is of our making: whatever bears it was written by us.
+    `named` says that the name is of our making: whatever bears it was written by us. `partial` says
+    that we did not see all of it.
     """
 
     version: str = ""
     ordinal: str = ""
     fields: Fields | None = None
     named: bool = False
+    partial: bool = False
 
     @property
     def ever_seen(self) -> bool:
@@ -39,7 +41,8 @@ def weigh(known: Known, copy: Copy, *, strong: bool) -> Verdict:
 
     `strong` observations (a read by id, an acknowledged write) show the copy as it is now; a
     listing may lag behind, so there an older ordinal never replaces a newer one. A tombstone under
-    a name of ours says that our creation arrived and was deleted.
+    a name of ours says that our creation arrived and was deleted. The same version is news to a
+    reader who now sees all of it.
     """
     if not known.ever_seen:
         existed = bool(copy.version or copy.ordinal or copy.mark)
@@ -51,7 +54,7 @@ def weigh(known: Known, copy: Copy, *, strong: bool) -> Verdict:
             return Verdict.SAME
         return Verdict.STALE if late else Verdict.NEWS
     if copy.version and copy.version == known.version and known.fields is not None:
-        return Verdict.SAME
+        return Verdict.NEWS if known.partial and not copy.partial else Verdict.SAME
     if strong:
         return Verdict.NEWS
     return _compare(known, copy)

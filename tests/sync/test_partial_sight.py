@@ -6,6 +6,7 @@ import pytest
 
 from calendars.models import Event
 from sync.core.provider import Copy
+from sync.models import Mapping
 from tests.sync.remote import RemoteProvider, Stored, at
 from tests.sync.world import World, edit_locally
 
@@ -59,3 +60,16 @@ def test_a_local_note_on_an_event_seen_as_busy_survives_its_move(world: World) -
     assert event.starts_at is not None
     assert event.starts_at.hour == 11
     assert world.calendars["main"].writes == []
+
+
+def test_a_right_that_grows_fills_in_what_was_hidden(world: World) -> None:
+    main = world.collection()
+    world.calendars["main"].add("a", title="Talk")
+    world.sync(main, BusyReader(world.calendars["main"]))
+    assert Event.objects.get().title == ""
+
+    world.sync(main, complete=True)
+
+    assert Event.objects.get().title == "Talk"
+    assert "title" in (Mapping.objects.get().base or {})
+    assert world.sync(main).operation.counts == {}
