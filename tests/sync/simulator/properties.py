@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 
 from calendars.event_fields import COLUMNS, fields_of
 from calendars.models import Event, Item
@@ -61,21 +61,22 @@ def both_sides_agree(simulation: "Simulation") -> None:
 
 def blocks_follow_their_sources(simulation: "Simulation") -> None:
     """I-1, I-7 for busy blocks: one for each event of the source, at its time, and nothing else."""
+    hidden = Q(status="cancelled") | Q(series__deleted_at__isnull=False)
+    shown = Event.objects.filter(item__deleted_at=None).exclude(hidden)
     for rule in simulation.rules:
-        blocks = Event.objects.filter(busy_rule=rule, item__deleted_at=None, series=None)
-        events = Event.objects.filter(item__home=rule.source, item__deleted_at=None, series=None)
-        wanted = Counter(
-            (row["item_id"], str(fields_of(row)["start"]), str(fields_of(row)["end"]))
-            for row in events.filter(busy_rule=None).values("item_id", *COLUMNS)
-        )
-        drawn = Counter(
-            (row["source_id"], str(fields_of(row)["start"]), str(fields_of(row)["end"]))
-            for row in blocks.values("source_id", *COLUMNS)
-        )
+        events = shown.filter(item__home=rule.source, busy_rule=None)
+        wanted = Counter(map(_times, events.values(*COLUMNS, of=F("item_id"))))
+        blocks = shown.filter(busy_rule=rule)
+        drawn = Counter(map(_times, blocks.values(*COLUMNS, of=F("source_id"))))
         assert drawn == wanted, f"I-1: blocks {drawn - wanted}, without {wanted - drawn}"
     for calendar in simulation.calendars.values():
         shown = [f for f in calendar.alive().values() if f["title"] == "Busy"]
         assert not any(tokens(block) for block in shown), "a block shows what it must not"
+
+
+def _times(row: dict[str, Any]) -> str:
+    fields = fields_of(row)
+    return f"{row['of']} {fields['start']} {fields['end']}"
 
 
 def _pair_agrees(
