@@ -324,7 +324,11 @@ def _dangers(run: Run, side: Side, deletions: int, alike: int) -> Dangers:
         action=Action.DELETE,
         state=SyncItem.State.DONE,
         created_at__gt=run.clock() - timedelta(days=1),
-    ).exclude(Q(operation__trigger__in=[RESET, CLEANUP]) | Q(mapping__parent__gt=""))
+    ).exclude(
+        Q(operation__trigger__in=[RESET, CLEANUP])
+        | Q(mapping__parent__gt="")
+        | Q(item__event__busy_rule__removed_at__isnull=False)
+    )
     # A run plans more than once: what it has deleted so far counts as part of the same plan.
     so_far = today.filter(operation=run.operation).count() if deletions else 0
     return Dangers(

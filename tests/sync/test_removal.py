@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from calendars.models import BusyRule, Item
-from calendars.services import refresh_busy_blocks
+from calendars.services import refresh_busy_blocks, remove_busy_rule
 from integrations.models import Collection
 from sync.core.provider import Refusal, Remedy
 from sync.models import Mapping, SyncItem, SyncOperation
@@ -318,6 +318,25 @@ def test_a_reset_does_not_use_up_what_the_guard_lets_pass(world: World, target: 
     draw(world)
     BusyRule.objects.update(enabled=False)
     reset(world, target)
+    world.calendars["target"].add("other", title="Another meeting")
+    world.sync(target)
+    delete_locally("Another meeting", world.clock())
+
+    run = world.sync(target)
+
+    assert run.operation.holds == []
+    assert titles(world) == ["A meeting"]
+
+
+def test_a_removed_rule_does_not_use_up_what_the_guard_lets_pass(
+    world: World, target: Collection
+) -> None:
+    for number in range(20):
+        world.calendars["source"].add(f"e{number}", title=f"Secret {number}")
+    draw(world)
+    remove_busy_rule(rule=BusyRule.objects.get(), now=world.clock())
+    assert world.sync(target).operation.holds == []
+    assert titles(world) == ["A meeting"]
     world.calendars["target"].add("other", title="Another meeting")
     world.sync(target)
     delete_locally("Another meeting", world.clock())
