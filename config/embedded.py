@@ -98,10 +98,15 @@ def start_missing() -> tuple[Holder, ...]:
     if servers:
         _make_ready(servers[0].data_dir)
     holders = tuple(Holder(server) for server in servers)
-    for holder in holders:
-        holder.hold()
-    for holder in holders:
-        holder.wait()
+    try:
+        for holder in holders:
+            holder.hold()
+        for holder in holders:
+            holder.wait()
+    except BaseException:  # Ctrl-C, for instance
+        for holder in holders:
+            holder.release()
+        raise
     return holders
 
 

@@ -9,8 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from config import locks
+from config.embedded_servers import SERVERS
 from integrations.sandbox import Sandbox
 
+LONGEST_STOP = 30  # seconds
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -35,8 +38,9 @@ class Stage:
         except BaseException:
             shutil.rmtree(self.folder)
             raise
-        self.settings.write_text("".join(f"{k}={v}\n" for k, v in self._variables().items()))
-        os.environ["LOCKSTEP_ENV_FILE"] = str(self.settings)
+        variables = self._variables()
+        self.settings.write_text("".join(f"{k}={v}\n" for k, v in variables.items()))
+        os.environ |= {**variables, "LOCKSTEP_ENV_FILE": str(self.settings)}
         return self
 
     def __exit__(
@@ -46,7 +50,17 @@ class Stage:
         trace: TracebackType | None,
     ) -> None:
         self.sandbox.stop()
+        self._await_servers()
         shutil.rmtree(self.folder)
+
+    def _await_servers(self) -> None:
+        """Wait until no server writes into the folder any more: a killed command's goes last."""
+        for kind in SERVERS.values():
+            server = kind(self.folder / "data")
+            if server.lock("keeper").exists():
+                locks.claim(server.lock("keeper"), seconds=LONGEST_STOP)
+            # Beside the folder where that has a long name.
+            shutil.rmtree(server.sockets, ignore_errors=True)
 
     def _variables(self) -> dict[str, str]:
         url = self.sandbox.url

@@ -1,7 +1,6 @@
 """The story from beginning to end."""
 
 import secrets
-import shutil
 
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
@@ -35,8 +34,6 @@ def tell(stage: Stage, console: Console, *, keep: bool) -> int:
         connection.close()
         for holder in holders:
             holder.release()
-            # Beside the stage's folder where that has a long name.
-            shutil.rmtree(holder.server.sockets, ignore_errors=True)
 
 
 def _steps(scene: Scene) -> None:

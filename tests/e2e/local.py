@@ -22,11 +22,16 @@ def local_titles(name: str) -> list[str]:
     return sorted(own.exclude(status="cancelled").values_list("title", flat=True))
 
 
-def sync_at_once() -> None:
-    """Bring everything in step in this very process, where it is not what a test looks at."""
+def sync_at_once() -> int:
+    """Bring everything in step in this very process, where a process is not what a test looks at.
+
+    Returns how many changes that took.
+    """
     collections = list(Collection.objects.syncing().in_order())
     reports = sync_collections(collections=collections, clock=timezone.now, trigger="test")
     assert {report.state for report in reports} == {"done"}
+    operations = [report.operation for report in reports]
+    return SyncItem.objects.filter(operation__in=operations).count()
 
 
 def is_quiet() -> bool:

@@ -91,7 +91,7 @@ def test_an_account_that_is_connected_anew_goes_on_where_it_stopped(
     assert local_titles(HOME) == ["Choir", "Yoga 0", "Yoga 1", "Yoga 2"]
     assert people.titles(HOME).count("Busy") == 4
     assert people.titles(WORK).count("Busy") == 4
-    assert revoked.sync(code=0).changes == set()
+    assert sync_at_once() == 0
 
 
 def test_a_grant_that_is_refused_for_a_moment_freezes_nothing(

@@ -56,6 +56,14 @@ def demo(folder: Path, *command: str, **variables: str) -> Iterator[subprocess.P
             process.wait()
 
 
+def code_of(process: subprocess.Popen, folder: Path, seconds: float) -> int:
+    """The exit code; a demo that does not end says how far it came."""
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"still running after {seconds} s: {said(folder)}")
+
+
 def said(folder: Path) -> str:
     return (folder / "out").read_text()
 
@@ -77,7 +85,7 @@ def _names(process: psutil.Process, folder: Path) -> bool:
 
 def test_every_check_holds_and_nothing_is_left(tmp_path: Path) -> None:
     with demo(tmp_path, "manage.py", "demo", **ELSEWHERE) as process:
-        assert process.wait(240) == 0, said(tmp_path)
+        assert code_of(process, tmp_path, seconds=240) == 0, said(tmp_path)
 
     shown = said(tmp_path)
     assert re.search(r"All \d\d checks held\.", shown)
@@ -89,7 +97,7 @@ def test_every_check_holds_and_nothing_is_left(tmp_path: Path) -> None:
 
 def test_a_check_that_fails_is_named_and_decides_the_exit_code(tmp_path: Path) -> None:
     with demo(tmp_path, "-c", SOMETHING_WAS_WRITTEN) as process:
-        assert process.wait(240) == 1, said(tmp_path)
+        assert code_of(process, tmp_path, seconds=240) == 1, said(tmp_path)
 
     assert "FAILED nothing was written to Google so far" in said(tmp_path)
     wait_until(lambda: nothing_is_left(tmp_path), seconds=10)
@@ -103,7 +111,7 @@ def test_an_interrupted_demo_leaves_nothing(tmp_path: Path, number: signal.Signa
             os.killpg(process.pid, number)  # as a terminal does
         else:
             process.send_signal(number)
-        assert process.wait(60) == 130, said(tmp_path)
+        assert code_of(process, tmp_path, seconds=60) == 130, said(tmp_path)
 
     assert "Traceback" not in said(tmp_path)
     wait_until(lambda: nothing_is_left(tmp_path), seconds=10)
@@ -121,7 +129,7 @@ def test_kept_running_it_says_where_and_ends_with_ctrl_c(tmp_path: Path) -> None
             with urllib.request.urlopen(address, timeout=30) as answer:
                 assert answer.status == 200
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(60) == 0, said(tmp_path)
+        assert code_of(process, tmp_path, seconds=60) == 0, said(tmp_path)
 
     assert "Traceback" not in said(tmp_path)
     wait_until(lambda: nothing_is_left(tmp_path), seconds=10)

@@ -32,12 +32,12 @@ def all_is_well(lockstep: Lockstep, people: People) -> None:
     assert local_titles(WORK) == TITLES
     assert people.titles(HOME) == ["Busy"] * MANY
     last = people.last_request()
-    assert lockstep.sync(code=0).changes == set()
+    assert sync_at_once() == 0
     assert people.writes(after=last) == []
     assert is_quiet()
 
 
-@pytest.mark.parametrize("pages", [1, 3, 6])
+@pytest.mark.parametrize("pages", [1, 5])
 def test_in_the_middle_of_a_first_import(many: Lockstep, people: People, pages: int) -> None:
     people.fault("short_page", "events.list", calendar=WORK, size=4, times=None)
     people.fault("delay", "events.list", calendar=WORK, seconds=0.3, times=None)
@@ -65,7 +65,6 @@ def test_again_and_again_during_one_first_import(many: Lockstep, people: People)
 def test_in_the_middle_of_a_push(many: Lockstep, people: People, written: int) -> None:
     """The service goes on with what it has received, whether or not anybody waits for it."""
     people.fault("delay", "events.insert", calendar=HOME, seconds=0.2, times=None)
-    people.fault("delay", "events.list", calendar=HOME, nth=100)
     with killed_at_the_end(many.start("sync_calendars")) as running:
         wait_until(lambda: not is_quiet())
         wait_until(lambda: len(people.requests(operation="events.insert")) >= written)
@@ -88,7 +87,7 @@ def test_in_the_middle_of_deletions(many: Lockstep, people: People) -> None:
     many.sync("--allow-mass-delete", code=0)
 
     assert len(people.blocks(HOME)) == MANY - 5
-    assert many.sync(code=0).changes == set()
+    assert sync_at_once() == 0
     assert is_quiet()
 
 
