@@ -15,11 +15,11 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
+from calendars import bulk
 from calendars.event_fields import COLUMNS, columns_of, fields_of
 from calendars.mirror import Block, Rule, Source, mirror, window
 from calendars.models import BusyRule, Event, Item
-from sync import bulk
-from sync.core.records import Kind
+from calendars.new_items import insert_items
 
 # How many heads are handled in one transaction.
 BATCH = 1_000
@@ -213,8 +213,7 @@ def _as_wanted(row: Row, wanted: Wanted) -> bool:
 def _write(rule: BusyRule, changes: Changes, now: datetime) -> None:
     """Write the changes with a handful of statements."""
     new = {_block_id(rule, source, {}): source for source in changes.create}
-    about = (rule.target.account.workspace_id, Kind.EVENT, rule.target_id, 1, True, None, now, now)
-    bulk.insert(Item, _ITEM, ((item_id, *about) for item_id in new))
+    insert_items(((item_id, True) for item_id in new), home=rule.target, now=now)
     bulk.insert(
         Event,
         (*_EVENT, "item", "busy_rule", "source", *_FACTS),
@@ -231,17 +230,6 @@ def _write(rule: BusyRule, changes: Changes, now: datetime) -> None:
     _bury(Item.objects.filter(pk__in=changes.remove), now)
 
 
-_ITEM = (
-    "id",
-    "workspace",
-    "kind",
-    "home",
-    "revision",
-    "pending",
-    "deleted_at",
-    "created_at",
-    "updated_at",
-)
 _EVENT = (*COLUMNS, "series", "slot")
 # A block has none of what only a service can state.
 _FACTS = {"uid": "", "sequence": 0, "organizer": "{}", "link": ""}

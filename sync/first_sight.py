@@ -9,8 +9,9 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from calendars import bulk
 from calendars.models import Item, time_ordered_uuid
-from sync import bulk
+from calendars.new_items import insert_items
 from sync.core.provider import Copy
 from sync.core.reconcile import Action, Policy, State, reconcile
 from sync.core.records import Side, fingerprint
@@ -84,10 +85,8 @@ def _write(run: Run, newcomers: Sequence[_Newcomer]) -> None:
 
 
 def _write_items(run: Run, newcomers: Sequence[_Newcomer]) -> None:
-    now, home = run.clock(), run.collection
-    alike = (home.account.workspace_id, home.kind, home.pk, 1, False, now, now)
-    columns = ("id", "workspace", "kind", "home", "revision", "pending", "created_at", "updated_at")
-    bulk.insert(Item, columns, ((newcomer.item_id, *alike) for newcomer in newcomers))
+    new = ((newcomer.item_id, False) for newcomer in newcomers)
+    insert_items(new, home=run.collection, now=run.clock())
     run.kind.create(
         Incoming(newcomer.item_id, newcomer.copy.fields or {}, newcomer.copy.facts)
         for newcomer in newcomers

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from django.db import connection
 from django.db.models import F
 
+from calendars import bulk
 from calendars.models import Item, time_ordered_uuid
-from sync import bulk, journal
+from calendars.new_items import insert_items
+from sync import journal
 from sync.core.reconcile import Action
 from sync.core.records import Side
 from sync.kinds import Incoming
@@ -136,7 +138,8 @@ def _write(run: Run, deeds: Sequence[_Deed]) -> None:
         if deed.item_id and deed.change.action in (Action.CREATE, Action.UPDATE)
     }
     born = [deed for deed in deeds if deed.born]
-    _insert_items(run, born)
+    new = ((deed.item_id, deed.seen_revision < 1) for deed in born if deed.item_id)
+    insert_items(new, home=run.collection, now=run.clock())
     run.kind.create(content.pop(d.item_id) for d in born if d.item_id)
     run.kind.update(content.values())
     _touch(run, [deed for deed in deeds if deed.item_id and not deed.born])
@@ -160,39 +163,6 @@ def _incoming(deed: _Deed, item_id: uuid.UUID, series: dict[str, uuid.UUID]) -> 
     known = deed.case.local.fields if deed.case.local else None
     fields = {**(known or {}), **(deed.case.decision.fields or {})}
     return Incoming(item_id, fields, mapping.facts, of, mapping.slot)
-
-
-_ITEM = (
-    "id",
-    "workspace",
-    "kind",
-    "home",
-    "revision",
-    "pending",
-    "deleted_at",
-    "created_at",
-    "updated_at",
-)
-
-
-def _insert_items(run: Run, born: Sequence[_Deed]) -> None:
-    now, collection = run.clock(), run.collection
-    workspace = collection.account.workspace_id
-    rows = (
-        (
-            deed.item_id,
-            workspace,
-            collection.kind,
-            collection.pk,
-            1,
-            deed.seen_revision < 1,
-            None,
-            now,
-            now,
-        )
-        for deed in born
-    )
-    bulk.insert(Item, _ITEM, rows)
 
 
 def _touch(run: Run, deeds: Sequence[_Deed]) -> None:

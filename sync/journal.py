@@ -7,9 +7,9 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from calendars import bulk
 from calendars.models import time_ordered_uuid
 from conflicts.models import Conflict
-from sync import bulk
 from sync.core.reconcile import Action
 from sync.core.records import Side, fingerprint
 from sync.models import SyncItem

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from calendars import bulk
 from calendars.event_fields import COLUMNS, columns_of, fields_of
 from calendars.models import Event
-from sync import bulk
 from sync.core.events import EMPTY
 from sync.core.records import Fields, Kind
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import Any
 
+from calendars import bulk
 from calendars.models import Item, time_ordered_uuid
-from sync import bulk, first_sight
+from sync import first_sight
 from sync.core.absorb import Known, Verdict, overlay, weigh
 from sync.core.provider import Copy
 from sync.core.records import Direction, Fields, fingerprint
@@ -181,7 +182,7 @@ def _acknowledge(run: Run, mapping: Mapping, attempt: SyncItem | None) -> None:
 
 def _look_at_local_again(mapping: Mapping) -> None:
     """Plans were made as if this write had not arrived; what they found in step may not be."""
-    Item.objects.filter(pk=mapping.item_id).update(pending=True)
+    Item.objects.filter(mappings=mapping).update(pending=True)
     Mapping.objects.filter(pk=mapping.pk).update(synced_revision=0)
 
 
