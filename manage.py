@@ -37,8 +37,25 @@ def main() -> int:
             start_missing()
     except (ImproperlyConfigured, EmbeddedError) as error:
         return _refuse(str(error))
-    execute_from_command_line(sys.argv)
+    from django.db import ProgrammingError
+
+    try:
+        execute_from_command_line(sys.argv)
+    except ProgrammingError:
+        if not _is_behind():
+            raise
+        return _refuse("Its tables are missing or old: run `manage.py migrate` first.")
     return 0
+
+
+def _is_behind() -> bool:
+    """Whether the database waits for a migration."""
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    connection.close()  # it may be left in a failed transaction
+    migrations = MigrationExecutor(connection)
+    return bool(migrations.migration_plan(migrations.loader.graph.leaf_nodes()))
 
 
 def _needs_servers(arguments: list[str]) -> bool:
