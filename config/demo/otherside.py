@@ -86,7 +86,8 @@ def gossip(block: Event, words: set[str]) -> Iterator[str]:
 
 def words_of(events: dict[str, Event]) -> set[str]:
     """Return the titles, places and descriptions of events: what no block may show."""
-    texts = (e.get(name, "") for e in events.values() for name in ("summary", "location"))
+    telling = ("summary", "location", "description")
+    texts = (event.get(name, "") for event in events.values() for name in telling)
     return {text for text in texts if text and text != "Busy"}
 
 

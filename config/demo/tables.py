@@ -76,7 +76,7 @@ def _face(event: Event) -> str:
     """Return what an event shows at first sight."""
     if event["status"] == "cancelled":
         return "(cancelled)"
-    return str(event.get("summary", "")) + (" (every week)" if "recurrence" in event else "")
+    return str(event.get("summary", "")) + (" (series)" if "recurrence" in event else "")
 
 
 def clash(clash: here.Clash) -> Table:

@@ -60,15 +60,6 @@ class Reports:
         """How many changes there are by side and action, over all calendars."""
         return dict(Counter(f"{side}.{action}" for _, side, action, _, _ in self.changes))
 
-    def titled(self, *which: str) -> list[str]:
-        """The titles of the changes with these actions ("local.create"), sorted."""
-        return sorted(
-            c.get("title", "")
-            for report in self.all
-            for c in report["changes"]
-            if f"{c['side']}.{c['action']}" in which
-        )
-
 
 class Lockstep:
     """The commands of one installation."""
