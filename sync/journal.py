@@ -188,7 +188,7 @@ def open_conflict(run: Run, change: Change, case: Case) -> None:
         mapping=case.mapping, outcome__in=[Conflict.Outcome.OPEN, Conflict.Outcome.RULED]
     ).update(outcome=Conflict.Outcome.MOOT, closed_at=run.clock())
     _conflict_row(run, case, outcome=Conflict.Outcome.OPEN).save(force_insert=True)
-    run.count("conflicts.open")
+    run.count("local.conflict")
 
 
 def close_conflict(run: Run, case: Case) -> None:

@@ -26,7 +26,6 @@ _VERBS = {
     "local.settle": "agree",
     "local.forget": "forget",
     "local.conflict": "ask a person",
-    "conflicts.open": "ask a person",
     "conflicts.automatic": "settle by strategy",
     "remote.create": "create there",
     "remote.update": "update there",
