@@ -25,7 +25,8 @@ SECRETS = tuple(
         rf"(?P<keep>\bauthorization{_OPEN}(?:(?:bearer|basic)\s+)?){_VALUE}",
         r"(?P<keep>\b(?:bearer|basic)\s+)[\w.~+/-]{16,}=*",
         rf"(?P<keep>\b(?:{_NAMES}){_OPEN}){_VALUE}",
-        r"(?P<keep>[?&](?:code|state)=)[^\s&\"']+",  # the answer to a consent page
+        # the answer to a consent page, and what somebody searched for
+        r"(?P<keep>[?&](?:code|state|q)=)[^\s&\"']+",
         r"(?P<keep>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/@]+(?=@)",  # a password in an address
         r"(?P<keep>)\b(?:ya29\.|1//|GOCSPX-|secret_|ntn_)[\w.~-]{20,}",  # Google's and Notion's
     )

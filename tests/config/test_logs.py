@@ -31,6 +31,7 @@ TITLE = "a private title"
         f"GET /oauth/google/callback?scope=calendar&code={SECRET}",
         f"cannot reach postgresql://ada:{SECRET}@db.example.com/lockstep",
         f"redis://:{SECRET}@cache.example.com:6379/0",
+        f'127.0.0.1:5 - "GET /admin/calendars/event/?q={SECRET}+party HTTP/1.1" 200',
         f"got ya29.{SECRET}",
         f"got 1//{SECRET}",
         f"TOKEN_ENCRYPTION_KEYS=k1:{SECRET}",
