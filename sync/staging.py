@@ -19,11 +19,15 @@ from sync.run import Run
 
 @dataclass(slots=True)
 class _Page:
-    """One batch while it is staged: what moved, the mappings concerned, our unanswered writes."""
+    """One batch while it is staged: what moved, the mappings concerned, our unanswered writes.
+
+    `nameless` holds mappings of occurrences that the service has not named yet, by (series, slot).
+    """
 
     news: list[Sighting]
     known: dict[str, Mapping]
     attempts: dict[str, SyncItem]
+    nameless: dict[tuple[str, str], Mapping] = field(default_factory=dict)
     fresh: dict[str, Copy] = field(default_factory=dict)
     touched: list[Mapping] = field(default_factory=list)
 
@@ -85,7 +89,16 @@ def _open_page(run: Run, sightings: Sequence[Sighting]) -> _Page:
     ids = [s.copy.remote_id for s in news]
     rows = Mapping.objects.filter(collection=run.collection, remote_id__in=ids)
     known = {mapping.remote_id: mapping for mapping in rows}
-    return _Page(news, known, _attempts(run, [s.copy for s in news]))
+    copies = [s.copy for s in news]
+    return _Page(news, known, _attempts(run, copies), _unnamed(run, copies))
+
+
+def _unnamed(run: Run, copies: Sequence[Copy]) -> dict[tuple[str, str], Mapping]:
+    parents = {copy.parent for copy in copies if copy.parent}
+    if not parents:
+        return {}
+    rows = Mapping.objects.filter(collection=run.collection, parent__in=parents, remote_id="")
+    return {(mapping.parent, mapping.slot): mapping for mapping in rows}
 
 
 def _is_news(known: Known, sighting: Sighting) -> bool:
@@ -110,7 +123,7 @@ def _attempts(run: Run, copies: Iterable[Copy]) -> dict[str, SyncItem]:
 
 def _absorb(run: Run, page: _Page, sighting: Sighting) -> None:
     copy = sighting.copy
-    mapping = page.known.get(copy.remote_id) or _nameless(run, page, copy)
+    mapping = page.known.get(copy.remote_id) or _nameless(page, copy)
     if mapping is None:
         if copy.fields is not None and _wanted(run, page, copy):
             page.fresh[copy.remote_id] = copy
@@ -124,16 +137,15 @@ def _absorb(run: Run, page: _Page, sighting: Sighting) -> None:
     page.touched.append(mapping)
 
 
-def _nameless(run: Run, page: _Page, copy: Copy) -> Mapping | None:
+def _nameless(page: _Page, copy: Copy) -> Mapping | None:
     """Find the mapping whose copy was written but never answered, so that it has no name yet."""
     attempt = page.attempts.get(copy.mark.attempt) if copy.mark else None
     if attempt and attempt.mapping and attempt.mapping.remote_id in ("", copy.remote_id):
         return attempt.mapping
     if not copy.parent or copy.fields is None:
         return None
-    return Mapping.objects.filter(
-        collection=run.collection, parent=copy.parent, slot=copy.slot, remote_id=""
-    ).first()
+    mapping = page.nameless.get((copy.parent, copy.slot))
+    return mapping if mapping and mapping.remote_id in ("", copy.remote_id) else None
 
 
 def _wanted(run: Run, page: _Page, copy: Copy) -> bool:

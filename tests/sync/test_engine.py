@@ -184,3 +184,20 @@ def test_a_complete_listing_that_hides_an_event_deletes_nothing(world: World) ->
 
     assert local_titles() == list("abcdef")
     assert Mapping.objects.filter(remote_hash="").count() == 0
+
+
+def test_many_exceptions_cost_no_more_queries_than_few(world: World) -> None:
+    def queries(name: str, number: int) -> int:
+        collection = world.collection(name)
+        remote = world.calendars[name]
+        remote.add("series", title="Daily", recurrence=["RRULE:FREQ=DAILY"])
+        for day in range(1, number + 1):
+            slot = f"2026-05-{day:02}T09:00:00Z"
+            remote.add(f"e{day}", title="Later", parent="series", slot=slot)
+        provider = world.provider(collection)
+        provider.page = 100
+        with CaptureQueriesContext(connection) as captured:
+            world.sync(collection, provider)
+        return len(captured)
+
+    assert queries("many", 30) == queries("few", 3)
