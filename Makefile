@@ -6,6 +6,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python;
 VENV = .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/requirements.stamp
+INSTALLED_DEMO = $(VENV)/requirements-demo.stamp
 INSTALLED_DEV = $(VENV)/requirements-dev.stamp
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r
 # Checks and tests neither read a .env nor touch the data of an installation in this folder.
@@ -21,7 +22,8 @@ help:
 	@echo 'make demo [KEEP=1]  see it at work against a sandbox; KEEP=1 leaves it running'
 	@echo 'make test           all tests; again with the PostgreSQL and Redis of this machine, if any'
 	@echo 'make check          style, types, import rules, migrations, API schema, security settings'
-	@echo 'make bench          how fast, compared with a floor taken in the same run'
+	@echo 'make bench          how fast, compared with a floor taken in the same run; single parts with'
+	@echo '                    ONLY="import write mesh rival", smaller ones with SIZES="1000 10000"'
 	@echo 'make soak SEEDS=n   the simulator with more seeds'
 
 $(BIN)/python:
@@ -31,6 +33,10 @@ $(BIN)/python:
 
 $(INSTALLED): requirements.txt | $(BIN)/python
 	$(PIP_INSTALL) requirements.txt
+	@touch $@
+
+$(INSTALLED_DEMO): requirements-demo.txt $(INSTALLED)
+	$(PIP_INSTALL) requirements-demo.txt
 	@touch $@
 
 $(INSTALLED_DEV): requirements-dev.txt $(INSTALLED)
@@ -45,7 +51,7 @@ PORT ?= 8000
 serve: install
 	$(BIN)/python manage.py up --port $(PORT)
 
-demo: install
+demo: $(INSTALLED_DEMO)
 	$(BIN)/python manage.py demo $(if $(KEEP),--keep)
 
 test: test-embedded test-local
@@ -67,7 +73,7 @@ check: dev
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 
 bench: dev
-	$(APART) $(BIN)/python -m benchmarks.run
+	$(APART) $(BIN)/python -m benchmarks.run $(if $(ONLY),--only $(ONLY)) $(if $(SIZES),--sizes $(SIZES))
 
 soak: dev
 	$(APART) $(EMBEDDED) $(BIN)/python -m benchmarks.soak --seeds $(SEEDS) --jobs $(PARALLEL)

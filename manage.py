@@ -22,6 +22,8 @@ WRONG_USAGE = 2
 def main() -> int:
     """Start the embedded servers a command needs, and hand the command line to Django."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    if sys.argv[1:2] == ["sync_calendars"]:
+        os.environ.setdefault("LOCKSTEP_PART", "run")  # the settings depend on it
     try:
         from django.core.exceptions import ImproperlyConfigured
         from django.core.management import execute_from_command_line

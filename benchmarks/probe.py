@@ -1,14 +1,19 @@
-"""Run a command of Lockstep in this process and say at its end how much memory it ever used.
+"""Run a script in this process and say at its end what it took of memory and of the database.
 
 A process's own record is read (VmHWM), because what a parent learns about a child includes the
 memory of the parent itself at the time of the fork.
 """
 
 import atexit
+import json
 import re
 import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+_asked = 0
 
 
 def peak_megabytes() -> float:
@@ -21,9 +26,31 @@ def peak_megabytes() -> float:
 def main() -> None:
     """Run the script named by the second argument; the first names the file for the answer."""
     answer, *sys.argv = sys.argv[1:]
-    atexit.register(lambda: Path(answer).write_text(str(peak_megabytes())))
+    atexit.register(_say, Path(answer))
     sys.path.insert(0, "")
+    if sys.argv[0] == "manage.py" or sys.argv[0].startswith("benchmarks/"):
+        _count_queries()
     runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+def _say(answer: Path) -> None:
+    answer.write_text(json.dumps({"memory": peak_megabytes(), "queries": _asked}))
+
+
+def _count_queries() -> None:
+    from django.db.backends.signals import connection_created
+
+    connection_created.connect(_watch, weak=False)
+
+
+def _watch(connection: Any, **_: Any) -> None:
+    connection.execute_wrappers.append(_count)
+
+
+def _count(execute: Callable[..., Any], *call: Any) -> Any:
+    global _asked
+    _asked += 1
+    return execute(*call)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Count, F, Q, QuerySet
@@ -14,12 +13,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from calendars.models import BusyRule, Calendar, Event
+from calendars.rule_form import RULE_PARTS, BusyRuleForm
 from calendars.services import (
-    EVENT_TYPES,
-    SHOWABLE,
     add_busy_rule,
     change_busy_rule,
-    problems_of,
     remove_busy_rule,
 )
 from config.admin_display import NOTHING, link, list_link, readable, table
@@ -256,51 +253,13 @@ def _moment(at: datetime | None, on: date | None, zone: str) -> str:
         return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
-class BusyRuleForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A busy rule as a person fills it in; the rules about rules are the service's."""
-
-    fields = forms.MultipleChoiceField(  # type: ignore[assignment]
-        choices=[(name, name) for name in SHOWABLE],
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-        label="Show",
-        help_text="What of an event may be seen in the other calendar, beside its times.",
-    )
-    skip_event_types = forms.MultipleChoiceField(
-        choices=[(name, name) for name in EVENT_TYPES],
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-    )
-
-    class Meta:
-        model = BusyRule
-        fields = (
-            *("source", "target", "title_template", "fields", "skip_declined", "skip_tentative"),
-            *("skip_free", "skip_all_day", "skip_event_types", "past_days", "future_days"),
-            "enabled",
-        )
-        help_texts = {
-            "title_template": "{title}, {location} and {calendar} are filled in, if they are shown."
-        }
-
-    def _get_validation_exclusions(self) -> set[str]:
-        """Leave the calendars to the service, which says what to do where two do not fit."""
-        exclusions: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
-        return exclusions | {"source", "target"}
-
-    def validate_unique(self) -> None:
-        """Ask the service about the rule as a whole, once its parts fit."""
-        if not self.errors:
-            for problem in problems_of(self.instance):
-                self.add_error(None, problem)
-
-
 @admin.register(BusyRule)
 class BusyRuleAdmin(TenantAdmin):
     """Which calendars block which; a rule that is deleted takes its blocks along."""
 
     workspace_path = "source__account__workspace"
     form = BusyRuleForm
+    fieldsets = RULE_PARTS
     list_display = ("__str__", "title_template", "shown", "enabled", "block_count", "created_at")
     list_filter = ("enabled", ("source", OwnRowsFilter), ("target", OwnRowsFilter))
     list_select_related = ("source__account", "target__account")
@@ -331,14 +290,14 @@ class BusyRuleAdmin(TenantAdmin):
         return int(rule.number_of_blocks)
 
     def save_model(
-        self, request: HttpRequest, obj: BusyRule, form: "forms.ModelForm[BusyRule]", change: bool
+        self, request: HttpRequest, obj: BusyRule, form: BusyRuleForm, change: bool
     ) -> None:
         """Add or change the rule."""
-        knobs = {name: form.cleaned_data[name] for name in form.changed_data}
+        names = form.sent if change else form.cleaned_data
+        knobs = {name: getattr(obj, name) for name in names}
         if change and knobs:
             change_busy_rule(rule=obj, **knobs)
         elif not change:
-            knobs = {name: form.cleaned_data[name] for name in form.cleaned_data}
             add_busy_rule(id=obj.pk, title=knobs.pop("title_template"), **knobs)
 
     def delete_model(self, request: HttpRequest, obj: BusyRule) -> None:
@@ -350,7 +309,7 @@ class BusyRuleAdmin(TenantAdmin):
         self._remove(request, list(queryset))
 
     def _remove(self, request: HttpRequest, rules: list[BusyRule]) -> None:
-        number = sum(remove_busy_rule(rule=rule, now=timezone.now()) for rule in rules)
+        number = sum(remove_busy_rule(rule=rule, now=timezone.now()).gone for rule in rules)
         self.message_user(request, f"The next sync deletes {number} busy blocks.", messages.SUCCESS)
 
     def get_deleted_objects(

@@ -4,139 +4,88 @@ A block is built from nothing, field by field, from what its rule allows: what i
 cannot get through. A private event shows no text of its own, whatever the rule allows.
 """
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
-from string import Formatter
-from typing import Any, Final
+from typing import Final
 
-from calendars.recurrence import (
-    at_slot,
-    excluding,
-    has_slot,
-    instant,
-    is_series,
-    reaches,
-    rule_lines,
-)
-from sync.core.events import EMPTY
-from sync.core.records import Fields, fingerprint
+from calendars.drawing import fields_of_block, padding
+from calendars.fitness import Skip, Source, look_of, off_hours, takes_up_time, unfit
+from calendars.meetings import Copy, Meeting, Wish, shown_by
+from calendars.occurrences import Occurrence, earlier, earlier_slot, expand, same_starts
+from calendars.recurrence import at_slot, excluding, has_slot, instant, is_series, reaches
+from calendars.rulebook import EVENT_TYPES, PLAIN, SHOWABLE, Rule
+from sync.core.records import Fields
 
-PLAIN: Final = "Busy"
-WORDS: Final = ("title", "location", "calendar")
-SHOWABLE: Final = ("title", "description", "location", "calendar", "colour")
-EVENT_TYPES: Final = (
-    "default",
-    "outOfOffice",
-    "focusTime",
-    "workingLocation",
-    "birthday",
-    "fromGmail",
-)
-LONGEST_TITLE: Final = 200
-MOST_DAYS: Final = 3650
+__all__ = [
+    "EVENT_TYPES",
+    "PLAIN",
+    "SHOWABLE",
+    "Block",
+    "Drawn",
+    "Occurrences",
+    "Rule",
+    "Skip",
+    "Source",
+    "alone",
+    "mirror",
+    "window",
+]
 
-_PRIVATE: Final = frozenset({"private", "confidential"})
-_TEXT_OF_THE_EVENT: Final = frozenset({"title", "description", "location"})
-_QUIET: Final[Mapping[str, Any]] = {"default": False, "overrides": []}
-
-
-class Skip(StrEnum):
-    """Why an event makes no block."""
-
-    GONE = "deleted, or in another calendar"
-    NO_SERIES = "its series does not repeat any more"
-    CANCELLED = "cancelled"
-    NO_TIMES = "no times"
-    EVENT_TYPE = "event type"
-    ALL_DAY = "all day"
-    FREE = "free"
-    DECLINED = "declined"
-    TENTATIVE = "tentative"
-    OVER = "over before the window"
-    NOT_YET = "after the window"
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What a busy rule shows and skips, and its window in days around now.
-
-    `title` is a template: `{title}`, `{location}` and `{calendar}` stand for what the event or its
-    calendar is called, as far as `show` allows it.
-    """
-
-    title: str = PLAIN
-    show: frozenset[str] = frozenset()
-    skip_declined: bool = True
-    skip_tentative: bool = False
-    skip_free: bool = True
-    skip_all_day: bool = False
-    skip_event_types: frozenset[str] = frozenset()
-    past_days: int = 7
-    future_days: int = 365
-
-    def problems(self) -> list[str]:
-        """Say what is wrong with the rule, in words for whoever made it; empty if nothing is."""
-        return [
-            *_unknown("cannot be shown; what can", self.show, SHOWABLE),
-            *_unknown("is no event type; there are", self.skip_event_types, EVENT_TYPES),
-            *_template_problems(self.title, self.show),
-            *_window_problems(self.past_days, self.future_days),
-        ]
-
-    def content(self, calendar: str) -> str:
-        """Return a hash of all that the blocks of this rule depend on beside their sources."""
-        name = calendar if "calendar" in self.show else ""
-        knobs = {k: sorted(v) if isinstance(v, frozenset) else v for k, v in asdict(self).items()}
-        return fingerprint(knobs | {"calendar": name})
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One event of the source calendar as a rule looks at it.
-
-    `calendar` is the name of that calendar, `slot` the original start of an exception, "" for a
-    head: an event that is no exception. `gone` says that it was deleted or has left the calendar,
-    `has_block` that a block stands for it already, `apart` that the block of this exception is (or
-    was) one of its own: it does not move into the block of its series later.
-    """
-
-    fields: Fields
-    calendar: str = ""
-    slot: str = ""
-    gone: bool = False
-    has_block: bool = False
-    apart: bool = False
+# Whether a series can be drawn as one is decided by its occurrences of a year and a month, however
+# short the window: that is every season and every weekday.
+HORIZON: Final = timedelta(days=400)
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A busy block as it should be; with a `slot` it is an exception in the block of its series."""
+    """A busy block as it should be; with a `slot` it is an exception in the block of its series.
+
+    One that stands for a single occurrence of a series has the name of that in `occurrence`.
+    """
 
     fields: Fields
     slot: str = ""
+    occurrence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrences:
+    """The blocks of a series that is drawn occurrence by occurrence."""
+
+    blocks: tuple[Block, ...]
+
+
+Drawn = Block | Occurrences | Skip
 
 
 def mirror(
-    rule: Rule, head: Source, exceptions: Sequence[Source], now: datetime
-) -> list[Block | Skip]:
+    rule: Rule,
+    head: Source,
+    exceptions: Sequence[Source],
+    now: datetime,
+    elsewhere: Sequence[Meeting] = (),
+) -> list[Drawn]:
     """Return what blocks a head and its exceptions make, in this order, or why they make none.
 
     A mirrored series has its exceptions in its block. Of a series that is not mirrored (declined,
-    say), an exception that fits the rule (accepted) makes a block of its own; it keeps that when
-    the series is mirrored later, and the series' block leaves its place empty.
+    say), or is drawn occurrence by occurrence, an exception that fits the rule makes a block of its
+    own; it keeps that when the series is mirrored later, and the series' block leaves its place
+    empty. `elsewhere` is what the target shows of the same meeting without this rule.
     """
-    series = alone(rule, head, now)
+    everyone = [head, *exceptions]
+    if not rule.is_active(now):
+        return [Skip.RESTS for _ in everyone]
     if head.gone:
-        return [series, *[Skip.GONE for _ in exceptions]]
+        return [Skip.GONE for _ in everyone]
     if not is_series(head.fields):
-        return [series, *[Skip.NO_SERIES for _ in exceptions]]
+        return [_alone(rule, head, now, elsewhere), *[Skip.NO_SERIES for _ in exceptions]]
+    series = _series(rule, head, exceptions, now, elsewhere)
     if isinstance(series, Block):
-        within = [_within(rule, part, series.fields) for part in exceptions]
-        return [_leaving_out(series, exceptions), *within]
-    return [series, *[alone(rule, part, now) for part in exceptions]]
+        lead = instant(head.fields["start"]) - instant(series.fields["start"])
+        within = [_within(rule, part, series.fields, lead, elsewhere) for part in exceptions]
+        return [_leaving_out(series, exceptions, lead), *within]
+    return [series, *[_alone(rule, part, now, elsewhere) for part in exceptions]]
 
 
 def alone(rule: Rule, source: Source, now: datetime) -> Block | Skip:
@@ -144,62 +93,127 @@ def alone(rule: Rule, source: Source, now: datetime) -> Block | Skip:
 
     A block that exists is not given up because its time has passed.
     """
-    skip = Skip.GONE if source.gone else _unfit(rule, source) or _outside(rule, source.fields, now)
-    if skip is None or (skip is Skip.OVER and source.has_block):
-        return Block(_fields(rule, source))
-    return skip
+    return _alone(rule, source, now, ())
 
 
-def _leaving_out(series: Block, exceptions: Sequence[Source]) -> Block:
-    """Exclude the occurrences that have a block of their own."""
+def _alone(rule: Rule, source: Source, now: datetime, elsewhere: Sequence[Meeting]) -> Block | Skip:
+    skip = _kept_out(rule, source, now, elsewhere) or off_hours(rule, source.fields)
+    return skip or Block(fields_of_block(rule, source))
+
+
+def _kept_out(
+    rule: Rule, source: Source, now: datetime, elsewhere: Sequence[Meeting]
+) -> Skip | None:
+    """Say why an event makes no block, whatever its hours."""
+    skip = Skip.GONE if source.gone else unfit(rule, source) or _outside(rule, source.fields, now)
+    if skip is Skip.OVER and source.has_block:
+        skip = None
+    return skip or _met(rule, source, elsewhere)
+
+
+def _met(rule: Rule, source: Source, elsewhere: Sequence[Meeting]) -> Skip | None:
+    """Say why a meeting that the target shows already makes no block."""
+    if not elsewhere:
+        return None
+    copy = Copy(source.fields, look_of(rule, source.fields))
+    days = (rule.past_days, rule.future_days)
+    meeting = shown_by(elsewhere, Wish(copy, source.slot, rule.hours, days))
+    if meeting is None:
+        return None
+    return Skip.MET if meeting.blocks else Skip.SHOWN
+
+
+def _series(
+    rule: Rule,
+    head: Source,
+    exceptions: Sequence[Source],
+    now: datetime,
+    elsewhere: Sequence[Meeting],
+) -> Drawn:
+    """Draw a series as a series, or by its occurrences where no series has exactly those."""
+    skip = _kept_out(rule, head, now, elsewhere)
+    if skip:
+        return skip
+    before, _ = padding(rule, head.fields)
+    if not (rule.merge or rule.hours or before):
+        return Block(fields_of_block(rule, head))
+    since, until = window(rule, now)
+    found = expand(head.fields, min([since, *map(_day_of, head.drawn)]), max(until, now + HORIZON))
+    if found is None:
+        return Block(fields_of_block(rule, head, early=False))
+    replaced = {part.slot for part in exceptions if not part.gone}
+    own = [one for one in found if one.slot not in replaced]
+    fitting = [one for one in own if _fits(rule, head.fields, one)]
+    if own and not fitting:
+        return Skip.OFF_HOURS
+    if len(fitting) == len(own) and not rule.merge and _moves_as_one(head.fields, found, before):
+        return Block(fields_of_block(rule, head))
+    return Occurrences(tuple(_each(rule, head, fitting, since, until)))
+
+
+def _day_of(slot: str) -> datetime:
+    return instant({"at": slot} if "T" in slot else {"date": slot})
+
+
+def _fits(rule: Rule, series: Fields, one: Occurrence) -> bool:
+    if "date" in series["start"]:
+        return not rule.hours or rule.hours.meet(one.start.date(), one.end.date())
+    return not rule.hours or rule.hours.meet(one.start, one.end)
+
+
+def _moves_as_one(series: Fields, found: Sequence[Occurrence], by: timedelta) -> bool:
+    """Say whether the series, begun earlier, has all its occurrences earlier by that much."""
+    if not by:
+        return True
+    candidate = earlier(series, by)
+    if candidate is None or not found:
+        return candidate is not None
+    last = found[-1].start + timedelta(seconds=1)
+    return same_starts(expand(candidate, found[0].end - by, last - by), found, by)
+
+
+def _each(
+    rule: Rule, head: Source, fitting: Sequence[Occurrence], since: datetime, until: datetime
+) -> Iterator[Block]:
+    """Yield a block for each occurrence in the window, and for those that have one already."""
+    for one in fitting:
+        inside = one.start < until and (one.end > since or one.start >= since)
+        if inside or (one.slot in head.drawn and one.start < until):
+            source = replace(head, fields=at_slot(head.fields, one.slot))
+            yield Block(fields_of_block(rule, source), occurrence=one.slot)
+
+
+def _leaving_out(series: Block, exceptions: Sequence[Source], lead: timedelta) -> Block:
+    """Exclude the occurrences that have a block of their own; blocks begin that much earlier."""
     slots = [part.slot for part in exceptions if part.apart and not part.gone]
-    lines = [*series.fields["recurrence"], *map(excluding, slots)]
-    return Block({**series.fields, "recurrence": lines})
+    excluded = [excluding(earlier_slot(slot, lead)) for slot in slots]
+    return Block({**series.fields, "recurrence": [*series.fields["recurrence"], *excluded]})
 
 
-def _within(rule: Rule, source: Source, series: Fields) -> Block | Skip:
+def _within(
+    rule: Rule, source: Source, series: Fields, lead: timedelta, elsewhere: Sequence[Meeting]
+) -> Block | Skip:
     """Return the exception that an exception makes in the block `series`.
 
     An occurrence that is cancelled or that the rule skips is cancelled in the block too; one that
     is no exception any more becomes what the series says. The window is the series' affair.
     """
+    slot = earlier_slot(source.slot, lead)
     if source.gone:
-        back = source.has_block and not source.apart and has_slot(series, source.slot)
-        return Block(at_slot(series, source.slot), source.slot) if back else Skip.GONE
-    unfit = _unfit(rule, source)
+        back = source.has_block and not source.apart and has_slot(series, slot)
+        return Block(at_slot(series, slot), slot) if back else Skip.GONE
+    skip = unfit(rule, source) or off_hours(rule, source.fields)
+    skip = skip or _met(rule, source, elsewhere)
     if source.apart:
-        return unfit or Block({**_fields(rule, source), "recurrence": []})
-    if unfit:
-        return Block({**at_slot(series, source.slot), "status": "cancelled"}, source.slot)
-    return Block({**_fields(rule, source), "recurrence": []}, source.slot)
+        return skip or Block({**fields_of_block(rule, source), "recurrence": []})
+    if skip:
+        return Block({**at_slot(series, slot), "status": "cancelled"}, slot)
+    return Block({**fields_of_block(rule, source), "recurrence": []}, slot)
 
 
 def window(rule: Rule, now: datetime) -> tuple[datetime, datetime]:
     """Return when the window of a rule begins and ends."""
     return now - timedelta(days=rule.past_days), now + timedelta(days=rule.future_days)
-
-
-def _unfit(rule: Rule, source: Source) -> Skip | None:
-    """Say why an event makes no block whenever it takes place."""
-    fields = source.fields
-    own = _own_response(fields)
-    unsure = own in ("tentative", "needsAction") or fields.get("status") == "tentative"
-    reasons = (
-        (Skip.CANCELLED, fields.get("status") == "cancelled"),
-        (Skip.NO_TIMES, not (fields.get("start") and fields.get("end"))),
-        (Skip.EVENT_TYPE, fields.get("event_type") in rule.skip_event_types),
-        (Skip.ALL_DAY, rule.skip_all_day and "date" in (fields.get("start") or {})),
-        (Skip.FREE, rule.skip_free and fields.get("transparency") == "transparent"),
-        (Skip.DECLINED, rule.skip_declined and own == "declined"),
-        (Skip.TENTATIVE, rule.skip_tentative and unsure),
-    )
-    return next((skip for skip, applies in reasons if applies), None)
-
-
-def _own_response(fields: Fields) -> str:
-    """Return what the calendar's owner answered to the invitation, "" if there was none."""
-    guests = fields.get("attendees") or []
-    return next((str(g.get("response", "")) for g in guests if g.get("self")), "")
 
 
 def _outside(rule: Rule, fields: Fields, now: datetime) -> Skip | None:
@@ -216,70 +230,25 @@ def _goes_on(fields: Fields, until: datetime) -> bool:
     return reaches(fields, until, datetime.max.replace(tzinfo=until.tzinfo))
 
 
-def _fields(rule: Rule, source: Source) -> Fields:
-    fields, shown = source.fields, _shown(rule, source.fields)
-    return {
-        **EMPTY,
-        "title": _title(rule, source, shown),
-        "description": fields.get("description", "") if "description" in shown else "",
-        "location": fields.get("location", "") if "location" in shown else "",
-        "colour": fields.get("colour", "") if "colour" in shown else "",
-        "start": dict(fields["start"]),
-        "end": dict(fields["end"]),
-        "recurrence": rule_lines(fields),
-        "transparency": "transparent" if fields.get("transparency") == "transparent" else "opaque",
-        "visibility": "private",
-        "reminders": dict(_QUIET),
-    }
+def as_meeting(rule: Rule, family: Sequence[Source], found: Sequence[Drawn]) -> Meeting:
+    """Return what the blocks of a rule show of a head and its exceptions."""
+    copies = [_as_copy(rule, source, drawn) for source, drawn in zip(family, found, strict=True)]
+    slots = (source.slot for source in family[1:])
+    exceptions = dict(zip(slots, copies[1:], strict=True))
+    if isinstance(found[0], Occurrences):
+        days = (rule.past_days, rule.future_days)
+        return Meeting(copies[0], exceptions, blocks=True, hours=rule.hours, days=days)
+    return Meeting(copies[0], exceptions, blocks=True)
 
 
-def _shown(rule: Rule, fields: Fields) -> frozenset[str]:
-    private = fields.get("visibility") in _PRIVATE
-    return rule.show - _TEXT_OF_THE_EVENT if private else rule.show
+def _as_copy(rule: Rule, source: Source, drawn: Drawn) -> Copy | None:
+    hidden = isinstance(drawn, Skip)
+    hidden |= isinstance(drawn, Block) and drawn.fields["status"] == "cancelled"
+    return None if hidden else Copy(source.fields, look_of(rule, source.fields))
 
 
-def _title(rule: Rule, source: Source, shown: frozenset[str]) -> str:
-    """Fill in the template; a word that may not be shown makes the whole title plain."""
-    parts = _parts(rule.title)
-    if parts is None or any(word and word not in shown for _, word in parts):
-        return PLAIN
-    said = {**source.fields, "calendar": source.calendar}
-    text = "".join(literal + str(said.get(word) or "") for literal, word in parts)
-    return re.sub(r"\s+", " ", text).strip() or PLAIN
-
-
-def _parts(template: str) -> list[tuple[str, str]] | None:
-    """Take a template apart into pairs of text and the word after it; None if it is none.
-
-    Only plain words are let through: a template reaches no attribute and no format of anything.
-    """
-    try:
-        pieces = list(Formatter().parse(template))
-    except ValueError:
-        return None
-    if any(
-        word is not None and (word not in WORDS or spec or how) for _, word, spec, how in pieces
-    ):
-        return None
-    return [(literal, word or "") for literal, word, _, _ in pieces]
-
-
-def _unknown(what: str, names: frozenset[str], known: tuple[str, ...]) -> list[str]:
-    return [f"{name!r} {what}: {', '.join(known)}" for name in sorted(names - {*known})]
-
-
-def _template_problems(template: str, show: frozenset[str]) -> list[str]:
-    parts = _parts(template)
-    words = ", ".join("{" + word + "}" for word in WORDS)
-    if parts is None:
-        return [f"the title template knows only the words {words}; write {{{{ for a brace"]
-    if not template.strip() or len(template) > LONGEST_TITLE:
-        return [f"the title template must have 1 to {LONGEST_TITLE} characters"]
-    hidden = dict.fromkeys(word for _, word in parts if word and word not in show)
-    return [f"the title holds {{{word}}}, so {word!r} must be shown too" for word in hidden]
-
-
-def _window_problems(*days: int) -> list[str]:
-    if all(0 <= number <= MOST_DAYS for number in days):
-        return []
-    return [f"the window reaches 0 to {MOST_DAYS} days back and ahead"]
+def as_invited(family: Sequence[Source]) -> Meeting:
+    """Return what a calendar shows of a meeting that it has itself, as far as it takes up time."""
+    copies = [Copy(source.fields) if takes_up_time(source) else None for source in family]
+    slots = (source.slot for source in family[1:])
+    return Meeting(copies[0], dict(zip(slots, copies[1:], strict=True)))

@@ -1,23 +1,27 @@
 """When the occurrences of a series take place; pure, and dateutil does the counting.
 
 A series repeats by the clock on the wall of its zone (RFC 5545, section 3.3.10), so its rules are
-expanded in local times without a zone. Rules that repeat within a day, and rules that dateutil
-cannot read, are not expanded.
+expanded in local times without a zone. Rules that `sync.core.rules` refuses are not expanded.
 """
 
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dateutil.rrule import DAILY, WEEKLY, rrule, rruleset, rrulestr
+from dateutil.rrule import rruleset
 
+from calendars.rules import times_of
 from sync.core.records import Fields
+from sync.core.rules import parts_of, problem_of
 
 _RULES = ("RRULE", "EXRULE", "RDATE", "EXDATE")
+_HOURS = ("BYHOUR", "BYMINUTE", "BYSECOND")
+_PERIOD = re.compile(r"(\d{8}T\d{6}Z)/(\d{8}T\d{6}Z)")
 # What dateutil and zoneinfo raise for rules, times and zones that they cannot read.
-_UNREADABLE = (ValueError, KeyError, TypeError, OverflowError, OSError)
-_FIXED_STEPS = {DAILY: timedelta(days=1), WEEKLY: timedelta(weeks=1)}
+UNREADABLE = (ValueError, LookupError, TypeError, OverflowError, OSError)
 
 
 def rule_lines(fields: Fields) -> list[str]:
@@ -49,10 +53,10 @@ def reaches(fields: Fields, since: datetime, until: datetime) -> bool:
         return False
     if not is_series(fields):
         return end > since or start >= since
-    before = since - max(end - start, timedelta(seconds=1))
+    before = since - max(longest(fields), timedelta(seconds=1))
     try:
-        return next(_starts_after(fields, before), until) < until
-    except _UNREADABLE:
+        return next(starts_after(fields, before), until) < until
+    except UNREADABLE:
         return True
 
 
@@ -60,15 +64,16 @@ def has_slot(fields: Fields, slot: str) -> bool:
     """Say whether a series has an occurrence whose original start is `slot`."""
     at = instant(_moment(slot, fields))
     try:
-        return next(_starts_after(fields, at - timedelta(seconds=1)), None) == at
-    except _UNREADABLE:
+        return next(starts_after(fields, at - timedelta(seconds=1)), None) == at
+    except UNREADABLE:
         return True
 
 
 def at_slot(fields: Fields, slot: str) -> dict[str, Any]:
     """Return one occurrence as its series makes it: the same record at another time."""
+    start = instant(_moment(slot, fields))
     length = instant(fields["end"]) - instant(fields["start"])
-    end = instant(_moment(slot, fields)) + length
+    end = start + own_lengths(fields).get(start, length)
     text = end.strftime("%Y-%m-%dT%H:%M:%SZ" if "T" in slot else "%Y-%m-%d")
     return {
         **fields,
@@ -76,6 +81,30 @@ def at_slot(fields: Fields, slot: str) -> dict[str, Any]:
         "end": _moment(text, fields, "end"),
         "recurrence": [],
     }
+
+
+def own_lengths(fields: Fields) -> dict[datetime, timedelta]:
+    """Return how long added periods take (RDATE;VALUE=PERIOD), by their starts.
+
+    Only periods that name both instants in UTC are known, as the adapters spell them.
+    """
+    lines = [line for line in rule_lines(fields) if _name(line) == "RDATE" and "/" in line]
+    texts = [text for line in lines for text in line.partition(":")[2].split(",")]
+    return dict(period for text in texts for period in _period(text))
+
+
+def _period(text: str) -> Iterator[tuple[datetime, timedelta]]:
+    found = _PERIOD.fullmatch(text)
+    with suppress(ValueError):
+        if found:
+            start, end = _wall_time(found[1], UTC), _wall_time(found[2], UTC)
+            yield start.replace(tzinfo=UTC), max(end - start, timedelta(0))
+
+
+def longest(fields: Fields) -> timedelta:
+    """Return how long the longest occurrence of an event takes."""
+    length = instant(fields["end"]) - instant(fields["start"])
+    return max([length, *own_lengths(fields).values()])
 
 
 def excluding(slot: str) -> str:
@@ -90,7 +119,7 @@ def _moment(text: str, fields: Fields, like: str = "start") -> dict[str, str]:
     return {"at": text, "zone": fields[like].get("zone", "")}
 
 
-def _starts_after(fields: Fields, since: datetime) -> Iterator[datetime]:
+def starts_after(fields: Fields, since: datetime) -> Iterator[datetime]:
     """Yield the starts of the occurrences after an instant, in order; perhaps without end."""
     zone = _zone(fields)
     wall = since.astimezone(zone).replace(tzinfo=None)
@@ -101,15 +130,18 @@ def _starts_after(fields: Fields, since: datetime) -> Iterator[datetime]:
 def _expansion(fields: Fields, zone: tzinfo, wall: datetime) -> rruleset:
     """Return the rules of a series, expanded from its start or from shortly before `wall`."""
     first = instant(fields["start"]).astimezone(zone).replace(tzinfo=None)
+    lines = rule_lines(fields)
+    if problem := problem_of(lines):
+        raise ValueError(problem)
     found = rruleset()
     found.rdate(first)
-    for line in rule_lines(fields):
+    for line in lines:
         name, _, value = line.partition(":")
         match _name(line):
             case "RRULE":
-                found.rrule(_rule(value, first, zone, wall))
+                found.rrule(_rule(value, fields, first, wall))  # type: ignore[arg-type]
             case "EXRULE":
-                found.exrule(_rule(value, first, zone, wall))
+                found.exrule(_rule(value, fields, first, wall))  # type: ignore[arg-type]
             case "RDATE":
                 _each(found.rdate, _wall_times(name, value, zone))
             case "EXDATE":
@@ -130,23 +162,20 @@ def _zone(fields: Fields) -> tzinfo:
     """Return the zone a series repeats in; an all-day one repeats by dates, wherever one is."""
     try:
         return ZoneInfo(fields["start"].get("zone") or "UTC")
-    except _UNREADABLE:
+    except UNREADABLE:
         return UTC
 
 
-def _rule(value: str, first: datetime, zone: tzinfo, wall: datetime) -> rrule:
-    """Read one rule; an endless count from long ago starts near `wall`, which saves the way."""
-    parts = dict(part.split("=", 1) for part in value.upper().split(";") if "=" in part)
-    if "UNTIL" in parts:
-        parts["UNTIL"] = _wall_time(parts["UNTIL"], zone, last=True).strftime("%Y%m%dT%H%M%S")
-    rule = rrulestr(";".join(f"{k}={v}" for k, v in parts.items()), dtstart=first)
-    within_a_day = parts["FREQ"] in ("HOURLY", "MINUTELY", "SECONDLY")
-    if not isinstance(rule, rrule) or within_a_day or parts.get("INTERVAL") == "0":
-        raise ValueError("a rule that is not expanded")
-    step = _FIXED_STEPS.get(rule._freq, timedelta(0)) * rule._interval  # type: ignore[attr-defined]
-    if "COUNT" in parts or not step or wall <= first:
-        return rule
-    return rule.replace(dtstart=first + step * ((wall - first) // step))
+def _rule(value: str, fields: Fields, first: datetime, wall: datetime) -> Iterator[datetime]:
+    """Return the times of one rule; a date that ends it includes that day.
+
+    An all-day series has no hours: parts that name them are left out (RFC 5545, section 3.3.10).
+    """
+    zone, parts = _zone(fields), parts_of(value)
+    if "date" in fields["start"]:
+        parts = {name: text for name, text in parts.items() if name not in _HOURS}
+    until = parts.pop("UNTIL", "")
+    return times_of(parts, first, wall, _wall_time(until, zone, last=True) if until else None)
 
 
 def _wall_times(name: str, value: str, zone: tzinfo) -> Iterator[datetime]:

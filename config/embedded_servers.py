@@ -116,6 +116,7 @@ class Postgres(Server):
             "log_min_error_statement": "panic",
             "log_error_verbosity": "terse",
             "log_checkpoints": "off",
+            "jit": "off",  # many short statements: to compile one takes longer than to run it
         }
         flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         return [str(binary("postgres")), "-D", str(self.store), *flags]

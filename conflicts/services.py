@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 
 from conflicts.edits import TIMES, problems_with
 from conflicts.models import Conflict
+from sync.core.events import SHARED
 from sync.core.merge import MergePolicy, Times, merge
 from sync.core.records import Fields, Side
 
@@ -110,6 +111,8 @@ def _misfits(conflict: Conflict, sides: Mapping[str, Side], edits: Fields) -> It
         yield f"{_list(unknown)}: no clash there; the clash is in {_list(clashing)}"
     if forgotten := clashing - sides.keys() - edits.keys():
         yield f"{_list(forgotten)}: say which side to keep"
+    if own := edits.keys() - SHARED if conflict.mapping.away else ():
+        yield f"{_list(own)}: kept where the event is at home, not in a copy elsewhere"
     if len({sides[name] for name in TIMES if name in sides}) > 1:
         yield f"{_list(TIMES)} make sense only together: keep both of one side"
 

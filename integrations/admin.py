@@ -11,7 +11,7 @@ from django.utils.timesince import timesince
 
 from config.admin_display import NOTHING, list_link, readable
 from config.tenant_admin import OwnRowsFilter, ReadOnlyAdmin, TenantAdmin
-from integrations.models import Account, Collection, Membership, Workspace
+from integrations.models import Account, Circle, Collection, Membership, Workspace
 
 
 class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -84,7 +84,7 @@ class AccountAdmin(ReadOnlyAdmin):
         *("state", "state_reason", "scopes", "collections_of", "listed_at", "created_at"),
     )
     actions = ("pause", "resume")
-    when_empty = "No account is connected yet: manage.py connect_account google"
+    when_empty = "No account is connected yet: see manage.py connect_account --help"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         """Return accounts with the numbers of their collections."""
@@ -108,6 +108,40 @@ class AccountAdmin(ReadOnlyAdmin):
         done = self.changeable(request, chosen).resume()
         others = "only paused accounts can be resumed; others may need connect_account"
         self.report(request, chosen, done, "resumed", others)
+
+
+@admin.register(Circle)
+class CircleAdmin(ReadOnlyAdmin):
+    """Circles: calendars join and leave them by command, which tells their copies apart."""
+
+    workspace_path = "workspace"
+    list_display = ("__str__", "calendars", "workspace", "created_at")
+    list_filter = (("workspace", OwnRowsFilter),)
+    list_select_related = ("workspace",)
+    search_fields = ("name",)
+    ordering = ("name", "id")
+    fields = ("__str__", "workspace", "calendars", "to_remove", "created_at")
+    when_empty = "No calendars hold the same events yet: see manage.py circle add --help"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Circle]:
+        """Return circles with the numbers of their calendars."""
+        rows: QuerySet[Circle] = super().get_queryset(request)
+        return rows.annotate(calendar_count=Count("collections", distinct=True))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """A circle goes with its workspace, once no calendar is in it."""
+        alone = isinstance(obj, Circle) and not obj.collections.exists()
+        return alone and bool(request.user.is_superuser)
+
+    @admin.display(description="calendars", ordering="calendar_count")
+    def calendars(self, circle: Any) -> str:
+        """Link to its calendars."""
+        return list_link(Collection, str(circle.calendar_count), circle__id__exact=circle.pk)
+
+    @admin.display(description="to remove it")
+    def to_remove(self, circle: Circle) -> str:
+        """Say what makes events of their own of its copies; nothing else may take it away."""
+        return f"Use: manage.py circle remove {circle.pk} (every copy stays where it is)"
 
 
 @admin.register(Collection)

@@ -1,5 +1,9 @@
 """An account's credentials, sealed in its row."""
 
+import json
+from dataclasses import dataclass, field
+from typing import Protocol
+
 from django.conf import settings
 
 from integrations.google.oauth import Grant
@@ -18,9 +22,39 @@ def place_of(account: Account) -> Place:
     )
 
 
-def sealed(account: Account, grant: Grant) -> str:
-    """Return a grant as it is stored in the account's row."""
-    return Vault(settings.TOKEN_ENCRYPTION_KEYS).seal(grant.to_json(), place_of(account))
+class Secret(Protocol):
+    """Whatever an account's credentials are: a grant, a login, an address that is a secret."""
+
+    def to_json(self) -> str:
+        """Return everything as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedAddress:
+    """Where a feed is, which often only those know who may read it, and what it was named here."""
+
+    url: str = field(repr=False)
+    name: str = ""
+
+    def to_json(self) -> str:
+        """Return everything as text, to be sealed."""
+        return json.dumps({"url": self.url, "name": self.name})
+
+    @classmethod
+    def from_json(cls, text: str) -> "FeedAddress":
+        """Read what `to_json` wrote."""
+        return cls(**json.loads(text))
+
+
+def sealed(account: Account, secret: Secret) -> str:
+    """Return credentials as they are stored in the account's row."""
+    return Vault(settings.TOKEN_ENCRYPTION_KEYS).seal(secret.to_json(), place_of(account))
+
+
+def opened(account: Account) -> str:
+    """Return the text of the credentials as they are stored now; raises `CannotOpen`."""
+    row = Account.objects.values_list("credentials", flat=True).get(pk=account.pk)
+    return Vault(settings.TOKEN_ENCRYPTION_KEYS).open(row, place_of(account))
 
 
 class StoredGrant:
@@ -38,9 +72,7 @@ class StoredGrant:
         """Return the grant as it stands now; raises `CannotOpen`."""
         if self._renewed:
             return self._renewed
-        row = Account.objects.values_list("credentials", flat=True).get(pk=self._account.pk)
-        vault = Vault(settings.TOKEN_ENCRYPTION_KEYS)
-        return Grant.from_json(vault.open(row, place_of(self._account)))
+        return Grant.from_json(opened(self._account))
 
     def save(self, grant: Grant) -> None:
         """Keep a renewed grant."""

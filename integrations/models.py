@@ -126,8 +126,37 @@ class Account(models.Model):
         return clean(f"{self.email or self.identity} ({self.service})")
 
 
+class Circle(models.Model):
+    """Calendars that hold the same events: what comes to one of them comes to all."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="circles")
+    name = models.CharField(max_length=200)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "name"], name="one_circle_per_name_and_workspace"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return clean(self.name)
+
+
 class CollectionQuerySet(models.QuerySet["Collection"]):
     """Questions about many collections."""
+
+    def alike(self, collection: "Collection") -> "CollectionQuerySet":
+        """The collections that hold the same records as this one, which is always among them."""
+        if collection.circle_id is None:
+            return self.filter(pk=collection.pk)
+        return self.filter(circle=collection.circle_id)
+
+    def receiving(self) -> "CollectionQuerySet":
+        """The collections that may be written to, as far as their settings say."""
+        return self.exclude(direction=Direction.PULL)
 
     def syncing(self) -> "CollectionQuerySet":
         """The collections that take part: selected, and their account is active."""
@@ -170,6 +199,10 @@ class Collection(models.Model):
     name = models.CharField(max_length=500)
     selected = models.BooleanField(default=False, help_text="Takes part in syncing.")
     access_role = models.CharField(max_length=40, blank=True, editable=False)
+    # Only parting makes copies events of their own; a circle that still has members stays.
+    circle = models.ForeignKey(
+        Circle, on_delete=models.RESTRICT, null=True, blank=True, related_name="collections"
+    )
     gone_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     direction = models.CharField(
@@ -206,6 +239,8 @@ class Collection(models.Model):
     synced_at = models.DateTimeField(null=True, blank=True, editable=False)
     poked_at = models.DateTimeField(null=True, blank=True, editable=False)
     listed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # When a run last came to the end of what there was to see.
+    caught_up_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     max_deletions = models.PositiveIntegerField(
         default=50, help_text="More deletions than this in one run wait for a person."
@@ -281,7 +316,9 @@ class Collection(models.Model):
             tried_at=now,
         )
         if taken:
-            self.refresh_from_db()
+            self.refresh_from_db(
+                from_queryset=Collection.objects.select_related("account__workspace")
+            )
         return bool(taken)
 
     def prove_lease(self, *, now: datetime, seconds: int) -> None:

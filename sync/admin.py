@@ -204,7 +204,7 @@ class ActionFilter(WordFilter):
 
     title = "action"
     parameter_name = "action"
-    words = ("create", "update", "delete", "settle", "forget", "conflict")
+    words = ("create", "update", "delete", "settle", "forget", "conflict", "link")
 
 
 @admin.register(SyncItem)

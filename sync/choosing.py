@@ -22,8 +22,26 @@ def choose_collections(*, account: str | None, collection: str | None) -> list[C
         return [_one(chosen, collection)]
     syncing = list(chosen.syncing())
     if not syncing:
-        raise NoSuchChoice(_nothing_selected(chosen))
+        resting = [why_it_rests(one) for one in resting_accounts(account)]
+        raise NoSuchChoice("; ".join(resting) or _nothing_selected(chosen))
     return syncing
+
+
+def resting_accounts(account: str | None = None) -> list[Account]:
+    """Return the accounts whose calendars would take part, were the account not at rest."""
+    at_rest = Account.objects.exclude(state=Account.State.ACTIVE)
+    if account is not None:
+        at_rest = at_rest.filter(pk__in=[one.pk for one in _accounts(account)])
+    selected = Collection.objects.filter(selected=True, gone_at=None)
+    return list(at_rest.filter(pk__in=selected.values("account")).order_by("email"))
+
+
+def why_it_rests(account: Account) -> str:
+    """Say why an account rests, and what ends that."""
+    if account.state == Account.State.PAUSED:
+        return f"{account} rests: it is paused"
+    again = f"manage.py connect_account {account.service}"
+    return f"{account} rests until it is connected again: {again}"
 
 
 def _accounts(wanted: str) -> list[Account]:

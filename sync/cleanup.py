@@ -6,7 +6,7 @@ from functools import partial
 from django.db import transaction
 from django.db.models import Q
 
-from calendars.models import Item
+from calendars.models import BusyRule, Item
 from integrations.models import Account, Collection
 from sync.core.provider import Copy, Provider
 from sync.core.records import Direction
@@ -72,11 +72,12 @@ def _tidy(errand: Errand) -> None:
 
 
 def _retire_orphans(errand: Errand) -> int:
-    """Delete blocks here whose rule, source or series is gone.
+    """Delete blocks here whose rule, source or series is gone, unless a person wanted to keep them.
 
     The block of an exception may outlive its source: it then shows what the series would.
     """
     blocks = Item.objects.filter(home=errand.collection, event__busy_rule__isnull=False)
+    blocks = blocks.exclude(event__busy_rule__removal__in=BusyRule.KEPT)
     gone = (
         ("its rule was taken away", Q(event__busy_rule__removed_at__isnull=False)),
         ("its source was deleted", Q(event__series=None, event__source__deleted_at__isnull=False)),

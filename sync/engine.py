@@ -5,9 +5,11 @@ caller may show progress, run out of time, let another worker go first, or die.
 """
 
 from sync import inward, journal, outward
+from sync.adopting import adopt
+from sync.core.plan import Draft, Plan
 from sync.models import SyncItem
 from sync.observing import Batch, Sighting, observe
-from sync.planning import Draft, Plan, draft
+from sync.planning import draft
 from sync.run import Run, Step, Steps
 from sync.staging import stage
 from sync.tracking import track
@@ -32,13 +34,15 @@ def take_in(run: Run) -> Steps:
     """Plan, and carry out the local half of the plan."""
     drafted = prepare(run)
     yield from inward.apply(run, drafted.local)
-    inward.join_series(run)
     _write_held(run, drafted.local)
     inward.catch_up(run, drafted.in_step)
+    inward.let_rest(run)
 
 
 def push(run: Run) -> Steps:
     """The second half: let remote copies follow, planning anew while copies move meanwhile."""
+    with run.commit():
+        adopt(run)
     for _ in range(ROUNDS):
         drafted = prepare(run)
         if drafted.local.changes:
@@ -50,6 +54,7 @@ def push(run: Run) -> Steps:
             break
         yield from _look_again(run)
     _write_held(run, drafted.remote)
+    inward.let_rest(run)
     run.failures += len(run.look_again)
 
 

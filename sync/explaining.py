@@ -7,13 +7,15 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from calendars.blocks import knobs_of
+from calendars.adoption import is_adopted
 from calendars.event_fields import COLUMNS, fields_of
-from calendars.mirror import Skip, Source, mirror
-from calendars.models import BusyRule, Event, Item
+from calendars.models import BlockPart, BusyRule, Event, Item
+from calendars.skipping import skipped
 from conflicts.models import Conflict
+from integrations.models import Collection
 from sync.core.records import Direction, Fields
 from sync.models import Mapping, SyncItem
+from sync.wanted import wanted_in
 
 
 class NothingFound(LookupError):
@@ -141,7 +143,7 @@ def _explain(event: Event, now: datetime) -> Explanation:
         revision=item.revision,
         rule=f"{rule.pk}: {rule}" if rule else "",
         source=f"{event.source_id} ({event.source.event.title})" if event.source else "",
-        places=tuple(_place(mapping) for mapping in mappings) or _nowhere(item),
+        places=tuple(_place(mapping) for mapping in mappings) + tuple(_nowhere(item, mappings)),
         blocks=tuple(_blocks(event, now)),
         history=tuple(_history(Q(item=item) | Q(mapping__in=mappings))),
         conflicts=tuple(_conflicts(mappings)),
@@ -177,6 +179,8 @@ def _fields(pk: uuid.UUID) -> Fields:
 
 def _what(event: Event) -> str:
     kind = "a busy block" if event.busy_rule else "an event"
+    if event.busy_rule and event.busy_rule.removal in BusyRule.KEPT:
+        kind = "what was a busy block, kept when its rule was removed"
     if event.series:
         return f"{kind}, one occurrence ({event.slot}) of the series {event.series_id}"
     return f"{kind}, a series" if event.recurrence else kind
@@ -203,16 +207,22 @@ def _place(mapping: Mapping) -> Place:
     )
 
 
-def _nowhere(item: Item) -> tuple[Place, ...]:
-    """Say why an event has no copy in its own calendar."""
+def _nowhere(item: Item, mappings: Sequence[Mapping]) -> Iterator[Place]:
+    """Say why an event has no copy in a calendar that should hold it."""
     if item.home is None or item.deleted_at:
-        return ()
-    reason = "not there yet: the next sync makes it"
-    if item.home.direction == Direction.PULL:
-        reason = "not there: the calendar is only read"
-    if not item.home.selected:
-        reason = "not there: the calendar takes no part in syncing"
-    return (Place(str(item.home), "", "", "", reason),)
+        return
+    there = {mapping.collection_id for mapping in mappings}
+    for calendar in Collection.objects.alike(item.home).select_related("account").in_order():
+        if calendar.pk not in there and wanted_in(calendar).filter(pk=item.pk).exists():
+            yield Place(str(calendar), "", "", "", _why_nowhere(calendar))
+
+
+def _why_nowhere(calendar: Collection) -> str:
+    if not calendar.selected:
+        return "not there: the calendar takes no part in syncing"
+    if calendar.direction == Direction.PULL:
+        return "not there: the calendar is only read"
+    return "not there yet: the next sync makes it"
 
 
 def standing(mapping: Mapping) -> str:
@@ -230,6 +240,12 @@ def _without_copy(mapping: Mapping) -> str:
     return f"not there yet{tried}"
 
 
+def _only_hides(mapping: Mapping) -> bool:
+    """Say whether a copy differs from what was agreed only by what its reader does not see."""
+    base, shown = mapping.base or {}, mapping.remote or {}
+    return mapping.partial and all(base.get(name) == value for name, value in shown.items())
+
+
 def _reasons(mapping: Mapping) -> Iterator[tuple[str, bool]]:
     """Yield what may keep a copy from being in step, and whether it does."""
     item, moved = mapping.item, mapping.remote_hash != mapping.base_hash
@@ -242,10 +258,17 @@ def _reasons(mapping: Mapping) -> Iterator[tuple[str, bool]]:
     yield "a write of ours was never answered", mapping.unanswered
     yield f"deleted there ({mapping.evidence})", moved and not mapping.remote_hash
     yield "new there", moved and not mapping.base_hash
-    yield "changed there", moved and bool(mapping.remote_hash and mapping.base_hash)
-    yield "not taken in yet", item is None
+    changed = moved and bool(mapping.remote_hash and mapping.base_hash)
+    yield "changed there", changed and not _only_hides(mapping)
+    yield "not taken in: the calendar only receives", item is None and _only_receives(mapping)
+    yield "made by us and forgotten; waits for its item", mapping.unclaimed
+    yield "not taken in yet", item is None and not _only_receives(mapping)
     yield "changed here since", _is_behind(mapping)
     yield "the calendar takes no part in syncing", not mapping.collection.selected
+
+
+def _only_receives(mapping: Mapping) -> bool:
+    return mapping.collection.direction == Direction.PUSH
 
 
 def _is_behind(mapping: Mapping) -> bool:
@@ -254,33 +277,51 @@ def _is_behind(mapping: Mapping) -> bool:
 
 def _blocks(event: Event, now: datetime) -> Iterator[Block]:
     """Yield, for each rule of the event's calendar, its block or why there is none."""
-    if event.busy_rule:
+    if event.busy_rule or event.item.home is None:
         return
-    rules = BusyRule.objects.filter(source=event.item.home, removed_at=None)
+    circle = Collection.objects.alike(event.item.home)
+    rules = BusyRule.objects.filter(source__in=circle, removed_at=None)
     made = Event.objects.filter(source=event.item, item__deleted_at=None)
     blocks = {block.busy_rule_id: block for block in made}
+    gone = Event.objects.filter(source=event.item, item__deleted_at__isnull=False, left_alone=True)
+    deleted = set(gone.values_list("busy_rule", flat=True))
     for rule in rules.select_related("source", "target__account").order_by("created_at"):
         block = blocks.get(rule.pk)
         if block is None:
-            yield Block(str(rule.pk), str(rule.target), "", _why_not(rule, event, now))
+            why_not = _DELETED if rule.pk in deleted else _why_not(rule, event, now)
+            yield Block(str(rule.pk), str(rule.target), "", why_not)
         else:
-            note = "cancelled in the block of its series" if block.status == "cancelled" else ""
-            yield Block(str(rule.pk), str(rule.target), str(block.pk), note)
+            yield Block(str(rule.pk), str(rule.target), str(block.pk), _note(block))
+
+
+_DELETED = "deleted in the target; stays so until its event is moved"
+
+
+def _note(block: Event) -> str:
+    """Say what is special about a block."""
+    if block.status == "cancelled":
+        return _DELETED if block.left_alone else "cancelled in the block of its series"
+    if block.left_alone:
+        return "edited in the target; left alone until its event is moved"
+    return "adopted: it was there before the rule" if _is_adopted(block) else ""
+
+
+def _is_adopted(block: Event) -> bool:
+    row = ("item_id", "busy_rule_id", "source_id", "occurrence", "series_id")
+    return is_adopted({name: getattr(block, name) for name in row})
 
 
 def _why_not(rule: BusyRule, event: Event, now: datetime) -> str:
     """Ask the mirror, as a sync would; an exception is looked at together with its series."""
     if not rule.enabled:
         return "the rule is switched off"
-    family = [event.series.event, event] if event.series else [event]
-    head, *exceptions = (_source(rule, member) for member in family)
-    answer = mirror(knobs_of(rule), head, exceptions, now)[-1]
-    return answer.value if isinstance(answer, Skip) else "the next sync draws it"
-
-
-def _source(rule: BusyRule, event: Event) -> Source:
-    gone = event.item.deleted_at is not None
-    return Source(_fields(event.pk), rule.source.name, slot=event.slot, gone=gone)
+    if rule.rests(now):
+        return "the rule is paused"
+    skip = skipped(rule, [event.series_id or event.pk], now).get(event.pk)
+    if skip:
+        return skip.value
+    held = BlockPart.objects.filter(rule=rule, source=event.item, block__deleted_at=None).first()
+    return f"part of the block {held.block_id}" if held else "the next sync draws it"
 
 
 def _history(which: Q) -> Iterator[Moment]:

@@ -6,19 +6,20 @@ planning and taking in would have written: item, detail row, mapping and journal
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from calendars import bulk
 from calendars.models import Item, time_ordered_uuid
 from calendars.new_items import insert_items
+from sync.core.plan import Change
 from sync.core.provider import Copy
-from sync.core.reconcile import Action, Policy, State, reconcile
-from sync.core.records import Side, fingerprint
-from sync.inward import item_name
+from sync.core.reconcile import Action, Decision, Policy, State, reconcile
+from sync.core.records import Side, canonical, fingerprint, hash_of
+from sync.inward import item_name, join_series
 from sync.kinds import Incoming
 from sync.models import Mapping, SyncItem
-from sync.planning import Change
 from sync.run import Run, policy_of
 
 
@@ -30,7 +31,7 @@ class _Newcomer:
     item_id: uuid.UUID
     mapping_id: uuid.UUID
     reason: str
-    text: str | None
+    text: str
     hash: str
 
 
@@ -40,52 +41,86 @@ def take_in(run: Run, copies: Sequence[Copy]) -> list[Copy]:
     That is what may belong to something known: exceptions of a series, events that moved here from
     another calendar, and items that were made before. Must run inside `run.commit()`.
     """
-    heads = [copy for copy in copies if not copy.parent and not copy.partial]
-    known = _known(run, heads)
-    policy = policy_of(run.collection)
-    newcomers = [_newcomer(run, copy, policy) for copy in heads if copy.remote_id not in known]
-    welcome = [newcomer for newcomer in newcomers if newcomer]
-    if welcome:
-        _write(run, welcome)
-    taken = {newcomer.copy.remote_id for newcomer in welcome}
+    decide = _decider(policy_of(run.collection))
+    heads = [copy for copy in copies if _is_for_us(copy, decide)]
+    names = {item_name(run, copy.remote_id): copy.remote_id for copy in heads}
+    known = _known(run, names)
+    newcomers = [
+        _newcomer(copy, item_id, decide(copy.obstacle).reason)
+        for copy, item_id in zip(heads, names, strict=True)
+        if copy.remote_id not in known
+    ]
+    if newcomers:
+        _write(run, newcomers)
+    taken = {newcomer.copy.remote_id for newcomer in newcomers}
     return [copy for copy in copies if copy.remote_id not in taken]
 
 
-def _known(run: Run, heads: Sequence[Copy]) -> set[str]:
+def _decider(policy: Policy) -> Callable[[str], Decision]:
+    """Return what decides about a copy that neither side knew, by what is in its way.
+
+    Beside that only the policy counts, not the content; so each obstacle is decided on once.
+    """
+
+    @cache
+    def decide(obstacle: str) -> Decision:
+        return reconcile(State(base=None, local=None, remote={}, obstacle=obstacle), policy)
+
+    return decide
+
+
+def _is_for_us(copy: Copy, decide: Callable[[str], Decision]) -> bool:
+    """Say whether a copy stands for itself, is seen whole, and is to be taken in, no more."""
+    if copy.parent or copy.partial or copy.fields is None:
+        return False
+    decision = decide(copy.obstacle)
+    return (decision.on_local, decision.on_remote) == (Action.CREATE, Action.NOTHING)
+
+
+def _known(run: Run, names: dict[uuid.UUID, str]) -> set[str]:
     """Name the copies whose item is there already, or that another calendar knew before."""
-    names = {item_name(run, copy.remote_id): copy.remote_id for copy in heads}
+    if not names:
+        return set()
     made = Item.objects.filter(pk__any=list(names)).values_list("pk", flat=True)
     elsewhere = Mapping.objects.filter(collection__account=run.collection.account_id)
-    moved = elsewhere.exclude(collection=run.collection).filter(
-        remote_id__any=list(names.values()), remote_hash=""
-    )
+    moved = elsewhere.exclude(collection=run.collection).filter(remote_hash="")
+    moved = moved.named(names.values())
     return {names[pk] for pk in made} | set(moved.values_list("remote_id", flat=True))
 
 
-def _newcomer(run: Run, copy: Copy, policy: Policy) -> _Newcomer | None:
-    state = State(base=None, local=None, remote=copy.fields, obstacle=copy.obstacle)
-    decision = reconcile(state, policy)
-    if (decision.on_local, decision.on_remote) != (Action.CREATE, Action.NOTHING):
-        return None
-    return _Newcomer(
-        copy,
-        item_name(run, copy.remote_id),
-        time_ordered_uuid(),
-        decision.reason,
-        bulk.dumps(copy.fields),
-        fingerprint(copy.fields),
-    )
+def _newcomer(copy: Copy, item_id: uuid.UUID, reason: str) -> _Newcomer:
+    text = canonical(copy.fields or {})
+    return _Newcomer(copy, item_id, time_ordered_uuid(), reason, text, hash_of(text))
 
 
 def _write(run: Run, newcomers: Sequence[_Newcomer]) -> None:
     _write_items(run, newcomers)
     _write_mappings(run, newcomers)
     _write_journal(run, newcomers)
+    join_series(run, [newcomer.copy.remote_id for newcomer in newcomers])
+    taken = run.operation.counts["seen_first"]
+    if _has_outgrown(taken, taken - len(newcomers)):
+        bulk.refresh_statistics(Mapping)
     run.on_local_change([newcomer.item_id for newcomer in newcomers])
 
 
+def _has_outgrown(now: int, before: int) -> bool:
+    """Say whether an import has grown fourfold since PostgreSQL looked at the table of mappings.
+
+    Left alone it looks once a minute, and until then takes the calendar for a small part of the
+    table: for each page it would read all mappings of the calendar.
+    """
+    return _fourfold(now) > _fourfold(before)
+
+
+def _fourfold(number: int) -> int:
+    return (number // 2_000).bit_length() // 2
+
+
 def _write_items(run: Run, newcomers: Sequence[_Newcomer]) -> None:
-    new = ((newcomer.item_id, False) for newcomer in newcomers)
+    # In a circle other calendars are still to hear of it.
+    in_circle = run.collection.circle_id is not None
+    new = ((newcomer.item_id, in_circle) for newcomer in newcomers)
     insert_items(new, home=run.collection, now=run.clock())
     run.kind.create(
         Incoming(newcomer.item_id, newcomer.copy.fields or {}, newcomer.copy.facts)
@@ -96,43 +131,44 @@ def _write_items(run: Run, newcomers: Sequence[_Newcomer]) -> None:
 _MAPPING = (
     *("id", "item", "remote_id", "version", "ordinal", "base", "base_hash", "remote_hash"),
     *("facts", "raw", "obstacle"),
-    *("collection", "predecessor", "parent", "slot", "synced_revision", "evidence"),
-    *("unanswered", "partial", "attempts", "tried_revision", "last_error", "seen_at"),
 )
+_UNTRIED = {
+    **{"predecessor": "", "parent": "", "slot": "", "evidence": "", "last_error": ""},
+    **{"unanswered": False, "partial": False, "attempts": 0, "tried_revision": 0},
+}
 
 
 def _write_mappings(run: Run, newcomers: Sequence[_Newcomer]) -> None:
-    alike = (run.collection.pk, "", "", "", 1, "", False, False, 0, 0, "", run.clock())
     rows = (
         (
             *(n.mapping_id, n.item_id, n.copy.remote_id, n.copy.version, n.copy.ordinal),
             *(n.text, n.hash, n.hash),
             *(bulk.dumps(n.copy.facts), bulk.dumps(n.copy.raw), n.copy.obstacle),
-            *alike,
         )
         for n in newcomers
     )
-    bulk.insert(Mapping, _MAPPING, rows)
+    alike = {"collection": run.collection.pk, "synced_revision": 1, "seen_at": run.clock()}
+    bulk.insert(Mapping, _MAPPING, rows, {**alike, **_UNTRIED})
 
 
-_JOURNAL = (
-    *("id", "mapping", "item", "remote_id", "reason", "after", "expected_version"),
-    *("operation", "side", "action", "state", "fields", "evidence", "attempts", "error"),
-    *("created_at", "closed_at"),
-)
+_JOURNAL = ("id", "mapping", "item", "remote_id", "reason", "after", "expected_version")
+_DONE = {
+    **{"side": Side.LOCAL, "action": Action.CREATE, "state": SyncItem.State.DONE},
+    **{"fields": "[]", "evidence": "", "attempts": 1, "error": ""},
+}
 
 
 def _write_journal(run: Run, newcomers: Sequence[_Newcomer]) -> None:
-    now, done = run.clock(), SyncItem.State.DONE
-    alike = (run.operation.pk, Side.LOCAL, Action.CREATE, done, "[]", "", 1, "", now, now)
     rows = (
         (
             *(time_ordered_uuid(), n.mapping_id, n.item_id, n.copy.remote_id, n.reason),
-            *(n.text, n.copy.version, *alike),
+            *(n.text, n.copy.version),
         )
         for n in newcomers
     )
-    bulk.insert(SyncItem, _JOURNAL, rows)
+    now = run.clock()
+    alike = {"operation": run.operation.pk, "created_at": now, "closed_at": now}
+    bulk.insert(SyncItem, _JOURNAL, rows, {**alike, **_DONE})
     run.count("seen_first", len(newcomers))
     run.count(f"{Side.LOCAL}.{Action.CREATE}", len(newcomers))
 

@@ -13,8 +13,10 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from calendars.models import BusyRule, Event, Item
 from integrations.models import Collection
+from sync.core.events import FIELDS, SHARED
 from sync.core.records import fingerprint
 from sync.models import Mapping, SyncItem
+from sync.wanted import behind, lacking
 
 # A write that nobody has looked after for this long was forgotten.
 UNANSWERED = timedelta(minutes=15)
@@ -78,8 +80,11 @@ _SENT = (SyncItem.State.INTENDED, SyncItem.State.DONE, SyncItem.State.LOST)
 
 
 def _unproven_deletions(now: datetime) -> Iterable[uuid.UUID]:
+    """Find them; a version is expected where the service is known to have some."""
     sent = SyncItem.objects.filter(side="remote", action="delete", state__in=_SENT)
-    return _ids(sent.filter(Q(evidence="") | Q(expected_version="")))
+    seen = Mapping.objects.filter(collection=OuterRef("operation__collection"), version__gt="")
+    unbound = Q(Exists(seen), expected_version="")
+    return _ids(sent.filter(Q(evidence="") | unbound))
 
 
 def _mappings_across_workspaces(now: datetime) -> Iterable[uuid.UUID]:
@@ -130,21 +135,42 @@ def _hashes_fit(row: Mapping) -> bool:
     return fits and (row.remote is None or fingerprint(row.remote) == row.remote_hash)
 
 
-def _behind() -> Exists:
-    """Say that some copy of an item has not seen its latest revision."""
-    return Exists(
-        Mapping.objects.filter(item=OuterRef("pk"), synced_revision__lt=OuterRef("revision"))
-    )
-
-
 def _needlessly_pending(now: datetime) -> Iterable[uuid.UUID]:
     """Find them among the items that have a copy; what never had one goes with its retention."""
     copied = Exists(Mapping.objects.filter(item=OuterRef("pk")))
-    return _ids(Item.objects.filter(_idle("home__", now), copied, ~_behind(), pending=True))
+    settled = Item.objects.filter(_idle("home__", now), copied, ~behind(), pending=True)
+    return _ids(settled.filter(~lacking()))
 
 
 def _never_sent(now: datetime) -> Iterable[uuid.UUID]:
-    return _ids(Item.objects.filter(_idle("home__", now), _behind(), pending=False))
+    asleep = Item.objects.filter(_idle("home__", now), pending=False)
+    return _ids(asleep.filter(Q(behind()) | lacking()))
+
+
+def _wrongly_away(now: datetime) -> Iterable[uuid.UUID]:
+    """Find copies that count as away from home and are not, or the other way round."""
+    here = Q(item__home=F("collection"))
+    events = Mapping.objects.filter(item__event__busy_rule=None, item__deleted_at=None)
+    events = events.filter(_idle("collection__", now), item__isnull=False)
+    return _ids(events.filter(Q(here, away=True) | Q(~here, away=False)))
+
+
+def _copies_outside_circles(now: datetime) -> Iterable[uuid.UUID]:
+    away = Mapping.objects.filter(away=True, item__home__isnull=False, item__deleted_at=None)
+    same = Q(item__home__circle=F("collection__circle"))
+    return _ids(away.filter(_idle("collection__", now)).exclude(same))
+
+
+def _overshared(now: datetime) -> Iterable[uuid.UUID]:
+    """Find copies away from home that are taken to hold what is never shared."""
+    own = sorted(FIELDS - SHARED)
+    held = Q(base__has_any_keys=own) | Q(remote__has_any_keys=own)
+    return _ids(Mapping.objects.filter(held, away=True))
+
+
+def _circles_across_workspaces(now: datetime) -> Iterable[uuid.UUID]:
+    members = Collection.objects.filter(circle__isnull=False)
+    return _ids(members.exclude(circle__workspace=F("account__workspace")))
 
 
 def _orphaned_exceptions(now: datetime) -> Iterable[uuid.UUID]:
@@ -189,7 +215,7 @@ def _blocks_of_nothing(now: datetime) -> Iterable[uuid.UUID]:
     gone = Q(busy_rule__removed_at__isnull=False)
     gone |= Q(series=None, source__deleted_at__isnull=False)
     blocks = Event.objects.filter(busy_rule__isnull=False, item__deleted_at=None)
-    return _ids(blocks.filter(gone))
+    return _ids(blocks.filter(gone).exclude(busy_rule__removal__in=BusyRule.KEPT))
 
 
 def _blocks_elsewhere(now: datetime) -> Iterable[uuid.UUID]:
@@ -217,7 +243,7 @@ CHECKS = (
     ),
     Check(
         "deletions_proven",
-        "Every deletion sent to a service has its evidence and the version it was bound to.",
+        "Every deletion sent to a service has its evidence and, if there are any, its version.",
         _unproven_deletions,
     ),
     Check(
@@ -254,6 +280,26 @@ CHECKS = (
         "sent_when_changed",
         "An item whose latest revision some copy has not seen is pending.",
         _never_sent,
+    ),
+    Check(
+        "home_or_away",
+        "A copy counts as away from home exactly where its item's home is another calendar.",
+        _wrongly_away,
+    ),
+    Check(
+        "away_within_circle",
+        "A copy away from home is in a calendar that holds the same events as the home.",
+        _copies_outside_circles,
+    ),
+    Check(
+        "shared_only",
+        "Of a copy away from home only what may be shared is compared and written.",
+        _overshared,
+    ),
+    Check(
+        "circle_in_one_workspace",
+        "All calendars of a circle belong to its workspace.",
+        _circles_across_workspaces,
     ),
     Check(
         "exception_with_series",

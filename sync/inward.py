@@ -1,22 +1,25 @@
 """Execute, the local half: let local items become what was decided."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 
 from calendars import bulk
 from calendars.models import Item, time_ordered_uuid
 from calendars.new_items import insert_items
 from sync import journal
-from sync.core.reconcile import Action
+from sync.core.plan import CHANGES, Change, Plan, changes_of, seen_revision
+from sync.core.reconcile import Action, Fate
 from sync.core.records import Side
+from sync.core.trees import remote_tree, set_base, taken_in
 from sync.kinds import Incoming
 from sync.models import Mapping
-from sync.planning import CHUNK, Case, Change, Plan, cases, changes_of
+from sync.planning import CHUNK, Case, cases
 from sync.run import Run, Step, Steps
+from sync.wanted import behind, lacking, mates_of
 
 
 def apply(run: Run, plan: Plan) -> Steps:
@@ -44,12 +47,21 @@ class _Deed:
     def seen_revision(self) -> int:
         """The revision that this copy will have seen: the new one, unless it is to follow."""
         revision = self.case.local.revision if self.case.local else 0
-        if self.change.action in (Action.CREATE, Action.UPDATE, Action.DELETE):
-            revision += 1
-        return revision if self.case.decision.on_remote is Action.NOTHING else revision - 1
+        return seen_revision(revision, self.change.action, self.case.decision)
+
+
+def lock(item_ids: Iterable[uuid.UUID]) -> None:
+    """Keep the runs of other calendars from changing these items until the transaction ends.
+
+    Always in the same order, so that no two wait for each other; and so that others may still name
+    these items in lines of their journals, whose order nobody knows.
+    """
+    rows = Item.objects.filter(pk__in=list(item_ids)).select_for_update(of=("self",), no_key=True)
+    list(rows.order_by("pk").values_list("pk", flat=True))
 
 
 def _apply_chunk(run: Run, chunk: Sequence[Change]) -> None:
+    lock(change.item_id for change in chunk if change.item_id)
     pairs = list(_still_due(run, chunk))
     for change, case in pairs:
         if change.action is Action.CONFLICT:
@@ -59,14 +71,27 @@ def _apply_chunk(run: Run, chunk: Sequence[Change]) -> None:
         journal.keep_losses(run, deed.case)
         journal.close_conflict(run, deed.case)
     _write(run, deeds)
+    _leave_alone(run, deeds)
     _agree(deeds)
     journal.write_done(run, [(deed.change, deed.case, deed.item_id) for deed in deeds])
-    touched = [deed.item_id for deed in deeds if deed.item_id and deed.change.action in _CONTENT]
+    made = [deed.case.mapping for deed in deeds if deed.change.action is Action.CREATE]
+    if made:
+        join_series(run, [mapping.remote_id for mapping in made if not mapping.parent])
+    touched = [deed.item_id for deed in deeds if deed.item_id and deed.change.action in CHANGES]
     if touched:
         run.on_local_change(touched)
 
 
-_CONTENT = (Action.CREATE, Action.UPDATE, Action.DELETE)
+def _leave_alone(run: Run, deeds: Sequence[_Deed]) -> None:
+    """Remember which busy blocks a person edited or deleted; not those that went with a series."""
+    respected = [
+        deed.item_id
+        for deed in deeds
+        if deed.item_id and deed.case.local and deed.case.local.derived
+        if deed.change.action in CHANGES and deed.case.state.series is Fate.STANDS
+    ]
+    if respected:
+        run.kind.leave_alone(respected)
 
 
 def _still_due(run: Run, chunk: Sequence[Change]) -> Iterator[tuple[Change, Case]]:
@@ -118,11 +143,14 @@ def _graves_of_moved(run: Run, pairs: Sequence[tuple[Change, Case]]) -> dict[str
     ]
     graves = Mapping.objects.filter(
         collection__account=run.collection.account_id,
-        remote_id__in=new,
         remote_hash="",
         item__deleted_at__isnull=False,
         item__event__busy_rule=None,
     ).exclude(collection=run.collection)
+    graves = graves.named(new)
+    # One that has copies elsewhere is of a circle: there its deletion takes its way.
+    others = Mapping.objects.filter(item=OuterRef("item")).exclude(pk=OuterRef("pk"))
+    graves = graves.exclude(Exists(others.exclude(remote_hash="", base_hash="")))
     found = list(graves) if new else []
     # The item lives here now: the old calendar has nothing more to say about it.
     Mapping.objects.filter(pk__in=[grave.pk for grave in found]).update(item=None)
@@ -133,12 +161,13 @@ def _write(run: Run, deeds: Sequence[_Deed]) -> None:
     """Write items and their detail rows."""
     series = _series_items(run, deeds)
     content = {
-        deed.item_id: _incoming(deed, deed.item_id, series)
+        deed.item_id: _incoming(run, deed, deed.item_id, series)
         for deed in deeds
         if deed.item_id and deed.change.action in (Action.CREATE, Action.UPDATE)
     }
     born = [deed for deed in deeds if deed.born]
-    new = ((deed.item_id, deed.seen_revision < 1) for deed in born if deed.item_id)
+    shared = run.collection.circle_id is not None
+    new = ((deed.item_id, shared or deed.seen_revision < 1) for deed in born if deed.item_id)
     insert_items(new, home=run.collection, now=run.clock())
     run.kind.create(content.pop(d.item_id) for d in born if d.item_id)
     run.kind.update(content.values())
@@ -148,20 +177,23 @@ def _write(run: Run, deeds: Sequence[_Deed]) -> None:
 def _series_items(run: Run, deeds: Sequence[_Deed]) -> dict[str, uuid.UUID]:
     """Map the remote ids of the series that these exceptions belong to, to their items."""
     parents = {deed.case.mapping.parent for deed in deeds} - {""}
-    rows = Mapping.objects.filter(
-        collection=run.collection, remote_id__in=parents, item__isnull=False
-    )
+    rows = Mapping.objects.filter(collection=run.collection, item__isnull=False).named(parents)
     known = {m.remote_id: m.item_id for m in rows if m.item_id} if parents else {}
     here = {d.case.mapping.remote_id: d.item_id for d in deeds if d.born and d.item_id}
     return known | {remote_id: here[remote_id] for remote_id in parents & here.keys()}
 
 
-def _incoming(deed: _Deed, item_id: uuid.UUID, series: dict[str, uuid.UUID]) -> Incoming:
+def _incoming(run: Run, deed: _Deed, item_id: uuid.UUID, series: dict[str, uuid.UUID]) -> Incoming:
+    """Return an item's new content: what this service cannot hold or show stays as it is."""
     mapping = deed.case.mapping
     of = series.get(mapping.parent) if mapping.parent else None
-    # What this reader cannot see of the item stays as it is.
-    known = deed.case.local.fields if deed.case.local else None
-    fields = {**(known or {}), **(deed.case.decision.fields or {})}
+    local, decided = deed.case.local, deed.case.decision.fields or {}
+    if local is None:
+        return Incoming(item_id, decided, mapping.facts, of, mapping.slot)
+    seen = run.provider.normalise(local.content)
+    fields = taken_in(local.content, seen, decided)
+    if mapping.away:
+        return Incoming(item_id, fields, None, local.series, local.slot)
     return Incoming(item_id, fields, mapping.facts, of, mapping.slot)
 
 
@@ -175,7 +207,9 @@ def _touch(run: Run, deeds: Sequence[_Deed]) -> None:
     revised = {"revision": F("revision") + 1, "pending": True, "updated_at": now}
     items = Item.objects
     if ids := by_action.get(Action.CREATE):
-        items.filter(pk__in=ids).update(**revised, deleted_at=None, home=run.collection)
+        items.filter(pk__in=ids).update(**revised, deleted_at=None)
+        away = [deed.item_id for deed in deeds if deed.item_id and deed.case.mapping.away]
+        items.filter(pk__in=ids).exclude(pk__in=away).update(home=run.collection)
     if ids := by_action.get(Action.UPDATE):
         items.filter(pk__in=ids).update(**revised)
     if ids := by_action.get(Action.DELETE):
@@ -202,32 +236,53 @@ def _agree(deeds: Sequence[_Deed]) -> None:
             """,
             [list(column) for column in zip(*rows, strict=True)],
         )
+    _keep_what_is_hidden([deed.case.mapping for deed in deeds if deed.case.mapping.partial])
     rest([deed.item_id for deed in deeds if deed.item_id and not deed.born])
+
+
+def _keep_what_is_hidden(mappings: Sequence[Mapping]) -> None:
+    """Of what a copy does not show, let the base stay what both sides agreed on before."""
+    for mapping in mappings:
+        set_base(mapping, remote_tree(mapping))
+    rows = ((bulk.dumps(m.base), m.base_hash, bulk.dumps(m.remote), m.pk) for m in mappings)
+    bulk.update(Mapping, ("base", "base_hash", "remote"), rows)
 
 
 def rest(item_ids: Sequence[uuid.UUID]) -> None:
     """Let items rest whose latest revision every one of their copies has seen."""
-    behind = Mapping.objects.filter(item__isnull=False, synced_revision__lt=F("item__revision"))
+    if len(item_ids) > 1:
+        lock(item_ids)
     items = Item.objects.filter(pk__in=item_ids, pending=True)
-    items.exclude(pk__in=behind.filter(item__in=item_ids).values("item")).update(pending=False)
+    items.filter(~behind(), ~lacking()).update(pending=False)
 
 
-def join_series(run: Run) -> None:
-    """Give exceptions that were known before their series to it, if this run has met it.
-
-    Somebody may be invited to one occurrence first and to the whole series later.
-    """
-    if not run.operation.counts.get(f"{Side.LOCAL}.{Action.CREATE}"):
+def let_rest(run: Run) -> None:
+    """Let items of a circle rest that no calendar lacks any more, whatever became of the others."""
+    if run.collection.circle_id is None:
         return
-    here = Mapping.objects.filter(collection=run.collection, item__isnull=False)
-    alone = dict(here.filter(parent__gt="", item__event__series=None).values_list("item", "parent"))
-    known = here.filter(remote_id__in=set(alone.values())).values_list("remote_id", "item")
-    heads = dict(known) if alone else {}
-    pairs = [(heads[parent], item) for item, parent in alone.items() if parent in heads]
-    if pairs:
+    waiting = Item.objects.filter(home__in=mates_of(run.collection), pending=True)
+    settled = waiting.filter(~behind(), ~lacking())
+    copied = Exists(Mapping.objects.filter(item=OuterRef("pk")))
+    ids = list(settled.filter(copied).values_list("pk", flat=True))
+    if ids:
         with run.commit():
-            run.kind.join(pairs)
-            run.on_local_change([item for _, item in pairs if item])
+            rest(ids)
+
+
+def join_series(run: Run, remote_ids: Iterable[str]) -> None:
+    """Give exceptions that were known before their series to it, now that it is taken in.
+
+    Somebody may be invited to one occurrence first and to the whole series later. Must run inside
+    the `run.commit()` that takes the series in: later nobody asks again.
+    """
+    here = Mapping.objects.filter(collection=run.collection, item__isnull=False)
+    alone = here.filter(parent__gt="", parent__any=list(remote_ids), item__event__series=None)
+    parents = dict(alone.values_list("item", "parent"))
+    heads = dict(here.named(set(parents.values())).values_list("remote_id", "item"))
+    pairs = [(heads[parent], item) for item, parent in parents.items() if parent in heads]
+    if pairs:
+        run.kind.join(pairs)
+        run.on_local_change([item for _, item in pairs if item])
 
 
 def catch_up(run: Run, in_step: Sequence[tuple[uuid.UUID, uuid.UUID, int]]) -> None:

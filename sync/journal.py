@@ -10,10 +10,11 @@ from django.db.models import QuerySet
 from calendars import bulk
 from calendars.models import time_ordered_uuid
 from conflicts.models import Conflict
+from sync.core.plan import Change
 from sync.core.reconcile import Action
 from sync.core.records import Side, fingerprint
 from sync.models import SyncItem
-from sync.planning import Case, Change
+from sync.planning import Case
 from sync.run import Run
 
 _COLUMNS = (
@@ -36,6 +37,8 @@ _COLUMNS = (
     "created_at",
     "closed_at",
 )
+_ATTRIBUTES = {"operation": "operation_id", "mapping": "mapping_id", "item": "item_id"}
+_JSON = frozenset({"fields", "before", "after"})
 
 
 def write_done(run: Run, done: Iterable[tuple[Change, Case, uuid.UUID | None]]) -> None:
@@ -96,7 +99,14 @@ def write_intents(run: Run, intended: Iterable[tuple[Change, Case]]) -> list[Syn
         )
         for change, case in intended
     ]
-    return SyncItem.objects.bulk_create(intents)
+    bulk.insert(SyncItem, _COLUMNS, map(_line, intents))
+    return intents
+
+
+def _line(intent: SyncItem) -> tuple[Any, ...]:
+    """Return a line that is not stored yet in the order of the columns."""
+    values = ((name, getattr(intent, _ATTRIBUTES.get(name, name))) for name in _COLUMNS)
+    return tuple(bulk.dumps(value) if name in _JSON else value for name, value in values)
 
 
 def _evidence(case: Case) -> str:
@@ -201,6 +211,17 @@ def close_conflict(run: Run, case: Case) -> None:
     case.conflict.outcome = Conflict.Outcome.SETTLED if ruled else Conflict.Outcome.MOOT
     case.conflict.closed_at = run.clock()
     case.conflict.save(update_fields=["outcome", "closed_at"])
+
+
+def close_proven(run: Run, attempt: SyncItem) -> None:
+    """Close the conflict that an unanswered write ended, as its answer would have done."""
+    ruled = attempt.reason == "a person ruled"
+    unsettled = (Conflict.Outcome.OPEN, Conflict.Outcome.RULED)
+    ended = Conflict.objects.filter(mapping=attempt.mapping_id, outcome__in=unsettled)
+    outcome = Conflict.Outcome.SETTLED if ruled else Conflict.Outcome.MOOT
+    if ended.update(outcome=outcome, closed_at=run.clock()):
+        waiting = _waiting(mapping=attempt.mapping_id, action=Action.CONFLICT)
+        _close(run, waiting, SyncItem.State.DONE if ruled else SyncItem.State.SKIPPED)
 
 
 def _conflict_row(run: Run, case: Case, **settled: Any) -> Conflict:

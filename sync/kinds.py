@@ -1,25 +1,32 @@
 """The kinds of items: how the engine reads and writes the detail rows of each."""
 
 import uuid
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from calendars import bulk
-from calendars.event_fields import COLUMNS, columns_of, fields_of
-from calendars.models import Event
-from sync.core.events import EMPTY
+from calendars import bulk, touched
+from calendars.adoption import is_adopted
+from calendars.event_fields import COLUMNS, fields_of, values_of
+from calendars.models import BusyRule, Event
+from calendars.recurrence import at_slot
+from calendars.rulebook import has_ended
+from sync.core.events import EMPTY, SHARED
 from sync.core.records import Fields, Kind
+from sync.core.touched import RESTORE, Respect
 
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """One item as it is locally: its content (None if deleted) and what the engine asks about it.
+    """One item as it is locally: its content and what the engine asks about it.
 
-    `derived` says that the item is a busy block: only its rule changes it, nobody's edit of the
-    remote copy counts. `dismissed` says that a person took that rule away. `series` and `slot` are
-    those of an exception.
+    `fields` are None if it is deleted; its `content` is still known then.
+    `derived` says that the item is a busy block: its rule changes it, and what people do to the
+    remote copy counts only as far as the rule respects that. `dismissed` says that a person took
+    that rule away, or that its last day is over; a block that was to be kept is an ordinary item
+    from then on. `adopted` says that its copy was there before it. `series` and `slot` are those of
+    an exception.
     """
 
     item_id: uuid.UUID
@@ -28,26 +35,36 @@ class Local:
     updated_at: datetime
     derived: bool = False
     rule: str = ""
+    respect: Respect = RESTORE
     dismissed: bool = False
+    adopted: bool = False
     series: uuid.UUID | None = None
     slot: str = ""
+    content: Fields = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """Content for a detail row: the fields, a service's facts, and the place within a series."""
+    """Content for a detail row: the fields, a service's facts, and the place within a series.
+
+    Without facts (None) those that are there stay.
+    """
 
     item_id: uuid.UUID
     fields: Fields
-    facts: Fields
+    facts: Fields | None
     series: uuid.UUID | None = None
     slot: str = ""
 
 
 class DetailKind(Protocol):
-    """What the engine needs of one kind."""
+    """What the engine needs of one kind.
+
+    `empty` is a record in which nothing is said, `shared` what a copy away from home may hold.
+    """
 
     empty: Fields
+    shared: frozenset[str]
 
     def load(self, item_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Local]:
         """Read the local trees of the items, with one query."""
@@ -61,6 +78,18 @@ class DetailKind(Protocol):
     def join(self, pairs: Iterable[Sequence[uuid.UUID | None]]) -> None:
         """Make known items exceptions of their series, given as (series, item)."""
 
+    def inherit(self, heirs: Mapping[uuid.UUID, uuid.UUID]) -> None:
+        """Let what is derived from items be derived from their heirs, given by item."""
+
+    def leave_alone(self, item_ids: Sequence[uuid.UUID]) -> None:
+        """Remember that a person changed these derived items, which is respected."""
+
+    def part(self, series: uuid.UUID, slot: str, now: datetime) -> uuid.UUID | None:
+        """Make an occurrence of a derived series an item of its own; None if it cannot be."""
+
+    def at_slot(self, series: Fields, slot: str) -> Fields:
+        """Return an occurrence as its series says."""
+
     def labels(self, item_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
         """Return what a person knows the items by; for eyes that may see it, never for logs."""
 
@@ -69,6 +98,7 @@ class EventKind:
     """Calendar events; a person knows one by its title."""
 
     empty: Fields = EMPTY
+    shared: frozenset[str] = SHARED
 
     def load(self, item_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Local]:
         """Read the local trees of the events, with one query."""
@@ -78,7 +108,14 @@ class EventKind:
             "series_id",
             "slot",
             "busy_rule_id",
+            "source_id",
+            "occurrence",
             "busy_rule__removed_at",
+            "busy_rule__removal",
+            "busy_rule__active_until",
+            "busy_rule__target__calendar__time_zone",
+            "busy_rule__on_edit",
+            "busy_rule__on_delete",
             "item__revision",
             "item__deleted_at",
             "item__updated_at",
@@ -91,11 +128,40 @@ class EventKind:
 
     def update(self, rows: Iterable[Incoming]) -> None:
         """Write new content into the detail rows of known events."""
-        bulk.update(Event, _ALL, ((*_values(row), row.item_id) for row in rows))
+        told = list(rows)
+        whole = [row for row in told if row.facts is not None]
+        bulk.update(Event, _ALL, ((*_values(row), row.item_id) for row in whole))
+        rest = [row for row in told if row.facts is None]
+        bulk.update(Event, (*COLUMNS, *_PLACE), ((*_content(row), row.item_id) for row in rest))
 
     def join(self, pairs: Iterable[Sequence[uuid.UUID | None]]) -> None:
         """Make known events exceptions of their series, given as (series, event)."""
         bulk.update(Event, ("series",), pairs)
+
+    def inherit(self, heirs: Mapping[uuid.UUID, uuid.UUID]) -> None:
+        """Let the busy blocks of events be those of their heirs, which have none of that rule."""
+        blocks = Event.objects.filter(busy_rule__isnull=False)
+        names = ("busy_rule", "occurrence", "source")
+        taken = set(blocks.filter(source__in=heirs.values()).values_list(*names))
+        drawn = blocks.filter(source__in=heirs).values_list(*names, "pk")
+        rows = [
+            (heirs[source], pk)
+            for rule, occurrence, source, pk in drawn
+            if source and (rule, occurrence, heirs[source]) not in taken
+        ]
+        bulk.update(Event, ("source",), rows)
+
+    def leave_alone(self, item_ids: Sequence[uuid.UUID]) -> None:
+        """Remember that a person changed these busy blocks, which their rules respect."""
+        touched.leave_alone(item_ids)
+
+    def part(self, series: uuid.UUID, slot: str, now: datetime) -> uuid.UUID | None:
+        """Make an occurrence of a series of busy blocks an event of its own."""
+        return touched.part(series, slot, now)
+
+    def at_slot(self, series: Fields, slot: str) -> Fields:
+        """Return an occurrence as its series says."""
+        return at_slot(series, slot)
 
     def labels(self, item_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
         """Return the titles of events."""
@@ -103,58 +169,55 @@ class EventKind:
 
 
 _FACTS = ("uid", "sequence", "organizer", "link")
-_ALL = (*COLUMNS, *_FACTS, "series", "slot")
-_JSON = frozenset(
-    {"recurrence", "attendees", "reminders", "conference", "attachments", "metadata", "organizer"}
-)
+_PLACE = ("series", "slot")
+_ALL = (*COLUMNS, *_FACTS, *_PLACE)
 
 
 def _local(row: Mapping[str, Any]) -> Local:
+    kept = row["busy_rule__removal"] in BusyRule.KEPT and not row["item__deleted_at"]
+    derived = row["busy_rule_id"] is not None and not kept
+    content = fields_of(row)
     return Local(
         item_id=row["item_id"],
-        fields=None if row["item__deleted_at"] else fields_of(row),
+        fields=None if row["item__deleted_at"] else content,
         revision=row["item__revision"],
         updated_at=row["item__updated_at"],
-        derived=row["busy_rule_id"] is not None,
-        rule=row["busy_rule_id"].hex if row["busy_rule_id"] else "",
-        dismissed=row["busy_rule__removed_at"] is not None,
+        derived=derived,
+        rule=row["busy_rule_id"].hex if derived else "",
+        respect=Respect(
+            edits=row["busy_rule__on_edit"] == BusyRule.Touched.RESPECT,
+            deletions=row["busy_rule__on_delete"] == BusyRule.Touched.RESPECT,
+        ),
+        dismissed=(row["busy_rule__removed_at"] is not None or _lapsed(row)) and not kept,
+        adopted=derived and is_adopted(row),
         series=row["series_id"],
         slot=row["slot"],
+        content=content,
     )
 
 
+def _lapsed(row: Mapping[str, Any]) -> bool:
+    """Say whether a block was taken away after the last day of its rule."""
+    last_day, zone = row["busy_rule__active_until"], row["busy_rule__target__calendar__time_zone"]
+    deleted_at = row["item__deleted_at"]
+    return deleted_at is not None and has_ended(last_day, zone or "UTC", deleted_at)
+
+
 def _values(row: Incoming) -> tuple[Any, ...]:
-    facts = row.facts
-    columns = {
-        **columns_of(row.fields),
-        "uid": facts.get("uid", ""),
-        "sequence": facts.get("sequence", 0),
-        "organizer": facts.get("organizer", {}),
-        "link": facts.get("link", ""),
-        "series": row.series,
-        "slot": row.slot,
-    }
-    return tuple(bulk.dumps(columns[n]) if n in _JSON else columns[n] for n in _ALL)
+    facts = row.facts or {}
+    return (
+        *values_of(row.fields),
+        facts.get("uid", ""),
+        facts.get("sequence", 0),
+        bulk.dumps(facts.get("organizer", {})),
+        facts.get("link", ""),
+        row.series,
+        row.slot,
+    )
+
+
+def _content(row: Incoming) -> tuple[Any, ...]:
+    return (*values_of(row.fields), row.series, row.slot)
 
 
 KINDS: dict[str, DetailKind] = {Kind.EVENT: EventKind()}
-
-
-def as_seen(
-    local: Fields, base: Fields | None, remote: Fields | None, empty: Fields
-) -> tuple[Fields, Fields | None]:
-    """Return the local tree as this remote copy's reader could know it, and the base beside it.
-
-    A reader with few rights sees few fields, and a field that neither tree knows is left out. One
-    that only the remote tree knows, and that is empty locally, was never seen before: both sides
-    agreed on its being empty, or a reader who gains a right would look like a person who edits.
-    """
-    if base is None:
-        return (local if remote is None else _only(local, remote)), None
-    new = _only(local, (remote or {}).keys() - base.keys())
-    unseen = {name: value for name, value in new.items() if value == empty.get(name)}
-    return {**_only(local, base), **new}, {**base, **unseen}
-
-
-def _only(fields: Fields, names: Container[str]) -> Fields:
-    return {name: value for name, value in fields.items() if name in names}

@@ -1,11 +1,30 @@
 """What ties local items to remote copies, and the journal of every run."""
 
+from collections.abc import Iterable
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.fields.json import KT
 
 from calendars.models import Item, time_ordered_uuid
 from integrations.models import Collection
+
+
+class MappingQuerySet(models.QuerySet["Mapping"]):
+    """Questions about many mappings."""
+
+    def named(self, names: Iterable[str]) -> "MappingQuerySet":
+        """The mappings of the copies with these names.
+
+        That a name is not empty is said as the index says it: of more than a hundred names,
+        PostgreSQL does not find it out, and reads the whole table.
+        """
+        return self.filter(remote_id__any=list(names)).exclude(remote_id="")
+
+    def parts_of(self, series: Iterable[str]) -> "MappingQuerySet":
+        """The mappings of the exceptions of the series with these names (see `named`)."""
+        return self.filter(parent__any=list(series)).exclude(parent="")
 
 
 class Mapping(models.Model):
@@ -16,7 +35,10 @@ class Mapping(models.Model):
     whose two hashes are "" is a grave: it stays for a while, so that a late listing does not bring
     the dead copy back, and so that a copy made again is named after its predecessor.
 
-    A row without an item is a copy that has not been taken in yet.
+    A row without an item is a copy that has not been taken in yet. One that is `away` ties an item
+    to a calendar that is not its home: both trees hold only what may be shared (see
+    `sync.core.events.SHARED`). One that is `unclaimed` bears a mark of ours that this database
+    does not know: its item may still come back.
     """
 
     id = models.UUIDField(primary_key=True, default=time_ordered_uuid, editable=False)
@@ -40,6 +62,8 @@ class Mapping(models.Model):
     raw = models.JSONField(null=True, blank=True)
     synced_revision = models.BigIntegerField(default=0)
 
+    away = models.BooleanField(default=False, db_default=False)
+    unclaimed = models.BooleanField(default=False, db_default=False)
     # We may see only a part of the copy; what is hidden stays as it is, here and there.
     partial = models.BooleanField(default=False)
     obstacle = models.CharField(max_length=200, blank=True)
@@ -53,6 +77,8 @@ class Mapping(models.Model):
     tried_revision = models.BigIntegerField(default=0)
     last_error = models.CharField(max_length=300, blank=True)
     seen_at = models.DateTimeField()
+
+    objects = MappingQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -78,6 +104,7 @@ class Mapping(models.Model):
                 condition=~Q(parent=""),
                 name="mappings_by_series",
             ),
+            models.Index(KT("facts__uid"), name="mappings_by_uid"),
         ]
 
     def __str__(self) -> str:
@@ -173,6 +200,7 @@ class SyncItem(models.Model):
                 fields=["mapping"], condition=Q(state="intended"), name="unanswered_intents"
             ),
             models.Index(fields=["mapping"], condition=Q(state="held"), name="held_changes"),
+            models.Index(fields=["mapping"], condition=Q(state="lost"), name="lost_writes"),
             models.Index(fields=["operation", "state"], name="changes_by_state"),
         ]
 

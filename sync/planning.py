@@ -1,29 +1,39 @@
 """Plan: from the three trees of whatever moved to a list of changes; nothing is done here."""
 
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from hashlib import sha256
 from itertools import islice
 
 from django.db.models import F, Q
 
+from calendars.knobs import ended_rules
 from conflicts.models import Conflict
-from sync.core.guard import Dangers, delta, holds, too_alike
+from sync.core.guard import Dangers, how_many_matter
 from sync.core.merge import Times
-from sync.core.reconcile import Action, Decision, Fate, Policy, Ruling, State, reconcile
-from sync.core.records import Direction, Fields, Side, changed_fields, fingerprint
-from sync.kinds import Local, as_seen
+from sync.core.plan import Draft, Plan, draft_of, most_alike
+from sync.core.proof import DROPPED
+from sync.core.reconcile import (
+    Action,
+    Decision,
+    Fate,
+    Policy,
+    Ruling,
+    State,
+    contribute,
+    leave_hidden,
+    reconcile,
+)
+from sync.core.records import Direction, Fields, Side
+from sync.core.touched import way_of_block
+from sync.core.trees import as_seen, nothing_said, only, remote_tree
+from sync.kinds import Local
 from sync.models import Mapping, SyncItem
-from sync.observing import remote_tree
 from sync.run import Run, limits_of, policy_of
 
 # How many mappings are loaded, with their trees, at a time.
 CHUNK = 1_000
-
-CHANGES = (Action.CREATE, Action.UPDATE, Action.DELETE)
 
 # Triggers of operations that remove only busy blocks of ours: no measure of what may be lost.
 RESET, CLEANUP = "reset", "cleanup"
@@ -40,98 +50,12 @@ class Case:
     conflict: Conflict | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One line of a plan: what is to become of one side of one mapping.
-
-    `key` names the record: its remote id, or its item's id where there is no copy yet. `fields`
-    names what differs. `after` is the hash of the record as it is to be, "" if it is to go; `delta`
-    is alike for alike updates. `dismissed` marks a busy block whose rule a person took away.
-    `occurrence` marks an exception, `series` is the remote id of its series if that has one.
-    """
-
-    side: Side
-    action: Action
-    key: str
-    mapping_id: uuid.UUID
-    item_id: uuid.UUID | None
-    reason: str
-    fields: tuple[str, ...] = ()
-    after: str = ""
-    delta: str = ""
-    dismissed: bool = False
-    occurrence: bool = False
-    series: str = ""
-
-    @property
-    def dangerous(self) -> bool:
-        """True for a deletion that no person asked Lockstep for in so many words."""
-        return self.action is Action.DELETE and not self.dismissed
-
-
-@dataclass(slots=True)
-class Plan:
-    """What a run is about to do to one side of one collection, and what the guard holds of it."""
-
-    side: Side
-    changes: list[Change] = field(default_factory=list)
-    held: list[Change] = field(default_factory=list)
-    holds: list[str] = field(default_factory=list)
-
-    @property
-    def hash(self) -> str:
-        """Identify exactly this plan: the same changes in any order, the same hash."""
-        lines = sorted(
-            f"{c.side}|{c.action}|{c.key}|{c.after}" for c in (*self.changes, *self.held)
-        )
-        return sha256("\n".join(lines).encode()).hexdigest()
-
-
-@dataclass(slots=True)
-class Draft:
-    """The plans for both sides, and the cases in which nothing is left to do."""
-
-    local: Plan = field(default_factory=lambda: Plan(Side.LOCAL))
-    remote: Plan = field(default_factory=lambda: Plan(Side.REMOTE))
-    in_step: list[tuple[uuid.UUID, uuid.UUID, int]] = field(default_factory=list)
-
-
 def draft(run: Run) -> Draft:
-    """Plan what a run should do, deletions last, with the guard's word on it.
-
-    `in_step` lists (mapping, item, revision) of copies that have not seen the item's latest
-    revision, and need not, since its content is what they have.
-    """
-    drafted = Draft()
-    for case in cases(run, moved(run)):
-        drafted.local.changes += changes_of(case, Side.LOCAL)
-        drafted.remote.changes += changes_of(case, Side.REMOTE)
-        drafted.in_step += _in_step(case)
+    """Plan what a run should do, deletions last, with the guard's word on it."""
+    drafted = draft_of(cases(run, moved(run)))
     for half in (drafted.local, drafted.remote):
-        half.changes.sort(key=_order)
         _guard(run, half)
     return drafted
-
-
-def _in_step(case: Case) -> Iterator[tuple[uuid.UUID, uuid.UUID, int]]:
-    decision, local = case.decision, case.local
-    nothing = decision.on_local is Action.NOTHING and decision.on_remote is Action.NOTHING
-    if nothing and local and case.mapping.synced_revision < local.revision:
-        yield case.mapping.pk, local.item_id, local.revision
-
-
-_ORDER = (
-    Action.SETTLE,
-    Action.FORGET,
-    Action.CREATE,
-    Action.UPDATE,
-    Action.CONFLICT,
-    Action.DELETE,
-)
-
-
-def _order(change: Change) -> tuple[int, bool, str]:
-    return _ORDER.index(change.action), change.occurrence, change.key
 
 
 def moved(run: Run) -> list[uuid.UUID]:
@@ -143,7 +67,10 @@ def moved(run: Run) -> list[uuid.UUID]:
     """
     due = Q(next_attempt_at=None) | Q(next_attempt_at__lte=run.clock())
     mine = Mapping.objects.filter(collection=run.collection).order_by()
-    remotely = mine.filter(due).exclude(remote_hash=F("base_hash")).values_list("parent", "id")
+    if run.collection.direction == Direction.PUSH:
+        mine = mine.filter(item__isnull=False)
+    there = mine.filter(due, unclaimed=False).exclude(remote_hash=F("base_hash"))
+    remotely = there.values_list("parent", "id")
     locally = mine.filter(item__pending=True, item__revision__gt=F("synced_revision"))
     locally = locally.filter(due | Q(item__revision__gt=F("tried_revision")))
     rows = {*remotely, *locally.values_list("parent", "id")}
@@ -158,12 +85,45 @@ def cases(run: Run, ids: Iterable[uuid.UUID]) -> Iterator[Case]:
         rows = Mapping.objects.filter(pk__in=chunk).defer("raw").in_bulk()
         mappings = [rows[pk] for pk in chunk if pk in rows]
         locals_ = run.kind.load([m.item_id for m in mappings if m.item_id])
+        restored = _as_series_say(run, mappings, locals_)
         open_conflicts = _conflicts(mappings)
         fate = _fates(run, mappings, locals_)
         for mapping in mappings:
             local = locals_.get(mapping.item_id) if mapping.item_id else None
             conflict = open_conflicts.get(mapping.pk)
-            yield _decide(run, mapping, local, conflict, fate(mapping, local), policy)
+            look = restored.get(mapping.pk)
+            case = _decide(run, mapping, look or local, conflict, fate(mapping, local), policy)
+            yield _revived(case) if look else case
+
+
+def _as_series_say(
+    run: Run, mappings: Sequence[Mapping], locals_: dict[uuid.UUID, Local]
+) -> dict[uuid.UUID, Local]:
+    """Return what copies of dropped exceptions are to be where a deletion would cancel them.
+
+    Some calendar of the circle said that the occurrence is as the series says again. Where there is
+    no way to say so, the exception is made to look like it.
+    """
+    gone = [local for local in locals_.values() if local.fields is None and local.series]
+    if not gone or run.provider.traits.drops_exceptions:
+        return {}
+    dropped = Mapping.objects.filter(item__in=[local.item_id for local in gone], evidence=DROPPED)
+    ids = set(dropped.values_list("item", flat=True))
+    series = run.kind.load([local.series for local in gone if local.series])
+    return {
+        mapping.pk: replace(local, fields=run.kind.at_slot(head.fields, local.slot))
+        for mapping in mappings
+        if mapping.item_id in ids and (mapping.base_hash or mapping.remote_hash)
+        if (local := locals_[mapping.item_id]).series
+        if (head := series.get(local.series)) and head.fields
+    }
+
+
+def _revived(case: Case) -> Case:
+    """An item that is deleted here comes back by what happened to its copy."""
+    comes_back = case.decision.on_local is Action.UPDATE
+    decision = replace(case.decision, on_local=Action.CREATE) if comes_back else case.decision
+    return replace(case, decision=decision)
 
 
 def _fates(
@@ -174,9 +134,11 @@ def _fates(
     names = {mapping.parent for mapping in mappings if mapping.parent}
     fates: dict[uuid.UUID | str, Fate] = {}
     if items or names:
-        of = Q(item__in=items) | Q(remote_id__in=names)
+        of = Q(item__in=items) | Q(remote_id__in=names, remote_id__gt="")
         for series in Mapping.objects.filter(of, collection=run.collection).select_related("item"):
             fates[series.remote_id] = fates[series.item_id or ""] = _fate(series)
+    # Copies that bear no name yet say nothing about records that are exceptions of none.
+    fates[""] = Fate.STANDS
     return lambda mapping, local: fates.get(_series_of(mapping, local), Fate.STANDS)
 
 
@@ -198,7 +160,8 @@ def _fate(series: Mapping) -> Fate:
 
 def _conflicts(mappings: Sequence[Mapping]) -> dict[uuid.UUID, Conflict]:
     unsettled = Conflict.objects.filter(
-        mapping__in=mappings, outcome__in=[Conflict.Outcome.OPEN, Conflict.Outcome.RULED]
+        mapping__in=[mapping.pk for mapping in mappings],
+        outcome__in=[Conflict.Outcome.OPEN, Conflict.Outcome.RULED],
     )
     return {conflict.mapping_id: conflict for conflict in unsettled}
 
@@ -219,12 +182,31 @@ def _decide(
         times=Times(local.updated_at if local else None, _time(mapping.ordinal)),
         obstacle=mapping.obstacle if mapping.remote_hash else "",
         unanswered=mapping.unanswered,
-        ruling=_ruling(conflict),
+        ruling=_ruling(run, mapping, conflict),
         series=series,
     )
     if local and local.derived:
-        policy = Policy(Direction.PUSH, policy.merging)
-    return Case(mapping, local, state, reconcile(state, policy), conflict)
+        policy = Policy(way_of_block(state, local.respect), policy.merging)
+    if policy.direction is Direction.PUSH and _gone_as_far_as_can_be(run, state):
+        state = replace(state, base=None, remote=None)
+    unwritable = policy.direction is Direction.PULL or state.obstacle
+    decide = contribute if mapping.away and unwritable else reconcile
+    decision = leave_hidden(decide(state, policy), state.remote)
+    if local and local.adopted and decision.on_remote is Action.UPDATE:
+        decision = _adopted(mapping, decision)
+    return Case(mapping, local, state, decision, conflict)
+
+
+def _gone_as_far_as_can_be(run: Run, state: State) -> bool:
+    """Say of a deleted occurrence that its copy is cancelled, where a deletion does no more."""
+    cancelled = state.remote is not None and state.remote.get("status") == "cancelled"
+    return state.local is None and cancelled and not run.provider.traits.drops_exceptions
+
+
+def _adopted(mapping: Mapping, decision: Decision) -> Decision:
+    """Say of a copy that we write for the first time that it becomes a busy block."""
+    ours = SyncItem.objects.filter(mapping=mapping, side=Side.REMOTE, state=SyncItem.State.DONE)
+    return decision if ours.exists() else replace(decision, reason="adopted as a busy block")
 
 
 def _local_and_base(
@@ -234,7 +216,12 @@ def _local_and_base(
     if local is None or local.fields is None:
         return None, mapping.base
     fields = run.provider.normalise(local.fields)
-    return as_seen(fields, mapping.base, remote_tree(mapping), run.kind.empty)
+    fields = only(fields, run.kind.shared) if mapping.away else fields
+    remote = remote_tree(mapping)
+    here, base = as_seen(fields, mapping.base, remote, run.kind.empty)
+    if base is None and remote is not None:
+        base = nothing_said(run.provider.normalise(run.kind.empty))
+    return here, base
 
 
 def _time(ordinal: str) -> datetime | None:
@@ -244,80 +231,30 @@ def _time(ordinal: str) -> datetime | None:
         return None
 
 
-def _ruling(conflict: Conflict | None) -> Ruling | None:
+def _ruling(run: Run, mapping: Mapping, conflict: Conflict | None) -> Ruling | None:
     if conflict is None or conflict.outcome != Conflict.Outcome.RULED or conflict.ruling is None:
         return None
     fields = conflict.ruling["fields"] if conflict.ruling["exists"] else None
+    fields = only(fields, run.kind.shared) if fields and mapping.away else fields
     return Ruling(fields, conflict.local_hash, conflict.remote_hash)
-
-
-def changes_of(case: Case, side: Side) -> Iterator[Change]:
-    """Yield the line that a case adds to the plan of one side, if any."""
-    decision = case.decision
-    action = decision.on_local if side is Side.LOCAL else decision.on_remote
-    written_down = side is Side.LOCAL and action in (Action.SETTLE, Action.FORGET)
-    asked = side is Side.LOCAL and decision.waits and not _already_waits(case)
-    if action in CHANGES or written_down or asked:
-        yield _change(case, side, action)
-
-
-def _already_waits(case: Case) -> bool:
-    conflict = case.conflict
-    return conflict is not None and (conflict.local_hash, conflict.remote_hash) == (
-        fingerprint(case.state.local),
-        fingerprint(case.state.remote),
-    )
-
-
-def _change(case: Case, side: Side, action: Action) -> Change:
-    before = case.state.local if side is Side.LOCAL else case.state.remote
-    after = case.decision.fields
-    mapping = case.mapping
-    derived = bool(case.local and case.local.derived)
-    return Change(
-        side=side,
-        action=action,
-        key=mapping.remote_id or str(mapping.item_id),
-        mapping_id=mapping.pk,
-        item_id=mapping.item_id,
-        reason=case.decision.reason,
-        fields=changed_fields(before, after) if action is Action.UPDATE else (),
-        after=fingerprint(after),
-        delta=delta(before, after) if action is Action.UPDATE and not derived else "",
-        dismissed=bool(case.local and case.local.dismissed),
-        occurrence=bool(mapping.parent or (case.local and case.local.series)),
-        series=mapping.parent,
-    )
 
 
 def _guard(run: Run, drafted: Plan) -> None:
     """Move the dangerous part of a plan aside if it is over the limits and nobody released it."""
     deletions = [c for c in drafted.changes if c.dangerous and not c.occurrence]
-    alike, number = _most_alike(drafted.changes)
-    if not deletions and number < 2:
-        return
-    dangers, limits = _dangers(run, drafted.side, len(deletions), number), limits_of(run.collection)
-    reasons = holds(dangers, limits)
-    if reasons and not run.released:
-        drafted.holds = reasons
-        _set_aside(drafted, alike if too_alike(dangers, limits) else "")
-
-
-def _set_aside(drafted: Plan, alike: str) -> None:
-    """Hold every dangerous deletion, and the changes that are too much alike."""
-    risky = [c.dangerous or (alike != "" and c.delta == alike) for c in drafted.changes]
-    pairs = list(zip(drafted.changes, risky, strict=True))
-    drafted.held = [change for change, hold in pairs if hold]
-    drafted.changes = [change for change, hold in pairs if not hold]
-
-
-def _most_alike(changes: Sequence[Change]) -> tuple[str, int]:
-    tally = Counter(c.delta for c in changes if c.delta)
-    return tally.most_common(1)[0] if tally else ("", 0)
+    _, number = most_alike(drafted.changes)
+    if deletions or number > 1:
+        limits = limits_of(run.collection)
+        dangers = _dangers(run, drafted.side, len(deletions), number)
+        most = how_many_matter(dangers, limits)
+        mapped = Mapping.objects.filter(collection=run.collection).exclude(base_hash="")
+        dangers = replace(dangers, mapped=mapped[:most].count())
+        drafted.guard(dangers, limits, released=run.released)
 
 
 def _dangers(run: Run, side: Side, deletions: int, alike: int) -> Dangers:
-    mapped = Mapping.objects.filter(collection=run.collection).exclude(base_hash="")
+    """Return what a plan would do to one side; how many are mapped is still to be counted."""
+    over = ended_rules(run.collection, run.clock()) if deletions else []
     today = SyncItem.objects.filter(
         operation__collection=run.collection,
         side=side,
@@ -328,13 +265,14 @@ def _dangers(run: Run, side: Side, deletions: int, alike: int) -> Dangers:
         Q(operation__trigger__in=[RESET, CLEANUP])
         | Q(mapping__parent__gt="")
         | Q(item__event__busy_rule__removed_at__isnull=False)
+        | Q(item__event__busy_rule__in=over)
     )
     # A run plans more than once: what it has deleted so far counts as part of the same plan.
     so_far = today.filter(operation=run.operation).count() if deletions else 0
     return Dangers(
         deletions=deletions + so_far,
         deletions_today=today.count() - so_far if deletions else 0,
-        mapped=mapped.count(),
+        mapped=0,
         alike_changes=alike,
         distrust=run.collection.deletions_held_because,
     )

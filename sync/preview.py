@@ -8,12 +8,13 @@ from calendars.services import refresh_busy_blocks
 from integrations import registry
 from integrations.models import Collection
 from integrations.vault import CannotOpen
-from sync import engine, first_sight
+from sync import engine, first_sight, inward, linking
+from sync.adopting import adopt
+from sync.core.plan import Change, Plan
 from sync.core.provider import Provider, Refusal
 from sync.core.records import Side
 from sync.models import SyncOperation
 from sync.observing import Batch, SuspiciousListing, observe
-from sync.planning import Change, Plan
 from sync.reports import BUSY, Clock, Report, State, titles_of
 from sync.run import Run
 from sync.services import redraw
@@ -96,7 +97,15 @@ class _Preview:
         """Plan the remote half on top of what was taken in."""
         if self.report.state or self.run is None:
             return
+        adopt(self.run)
         drafted = engine.prepare(self.run)
+        if drafted.local.changes:
+            # Exceptions wait for their series, which the first half may have brought back.
+            self._add(Plan(Side.LOCAL, drafted.local.changes))
+            for _ in inward.apply(self.run, drafted.local):
+                continue
+            drafted = engine.prepare(self.run)
+        self._add(Plan(Side.LOCAL, linking.lines_of(self.run)))
         self._add(drafted.remote)
         self.report.state = State.HELD if self.report.holds else State.DONE
         self.report.counts = dict(_tally(self.report.changes))

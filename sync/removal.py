@@ -12,6 +12,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import F, OuterRef, Q, Subquery
 
+from calendars.locking import lock_rules
 from calendars.models import BusyRule, Event, Item
 from calendars.models.item import ItemQuerySet
 from sync.core.provider import Copy, Outcome, Provider, Remedy, Write, WriteKind
@@ -207,9 +208,9 @@ def delete_blocks(item_ids: Iterable[uuid.UUID], now: datetime) -> None:
     """
     ids = list(item_ids)
     rules = BusyRule.objects.filter(pk__in=Event.objects.filter(pk__in=ids).values("busy_rule"))
-    locked = list(rules.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    lock_rules(rules.values_list("target", flat=True))
     # A word of its own, so that a rule that is being applied right now is not taken for finished.
-    BusyRule.objects.filter(pk__in=locked).update(applied=f"blocks deleted {uuid.uuid4().hex}")
+    rules.update(applied=f"blocks deleted {uuid.uuid4().hex}")
     Item.objects.alive().filter(pk__in=ids).update(
         deleted_at=now, updated_at=now, revision=F("revision") + 1, pending=True
     )

@@ -1,20 +1,16 @@
 """Plans and reports as people read them: lines for a terminal or a mail from cron, and JSON."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
+from sync.core.plan import Change
 from sync.core.reconcile import Action
 from sync.core.records import Side
 from sync.core.text import clean as clean
 from sync.models import SyncItem
-from sync.planning import Change
-from sync.reports import Report, titles_of
+from sync.reports import Report, State, titles_of
 
 # How many changes of one collection are printed in full; JSON always holds all of them.
 MOST_LINES = 200
@@ -26,6 +22,7 @@ _VERBS = {
     "local.settle": "agree",
     "local.forget": "forget",
     "local.conflict": "ask a person",
+    "local.link": "link with what is there",
     "conflicts.automatic": "settle by strategy",
     "remote.create": "create there",
     "remote.update": "update there",
@@ -99,6 +96,16 @@ def done_lines(report: Report) -> list[Line]:
 _SHOWN = ("side", "action", "item", "remote_id", "reason", "fields", "state", "error", "mapping")
 
 
+def failed_lines(report: Report) -> list[Line]:
+    """Return the lines of what a run tried in vain; a run that failed nowhere is not asked."""
+    if report.state != State.FAILED:
+        return []
+    return [line for line in done_lines(report) if line.state in _FAILED]
+
+
+_FAILED = (SyncItem.State.FAILED, SyncItem.State.DEAD)
+
+
 def _done(row: SyncItem) -> Line:
     record = _record(row.side, row.action, row.item_id, row.remote_id)
     return Line(
@@ -135,18 +142,42 @@ def as_json(report: Report, lines: Iterable[Line]) -> dict[str, Any]:
     }
 
 
-def print_report(console: Console, report: Report, lines: Sequence[Line], *, verbose: bool) -> None:
-    """Print one collection's report: a headline, what is held, and with `verbose` every change."""
-    name = escape(f"{report.collection.name} ({report.collection.account.email})")
-    console.print(f"[bold]{name}[/bold]: {escape(headline(report))}")
+def plain(report: Report, lines: Sequence[Line]) -> str:
+    """Return one collection's report for a file or a mail: a headline and what is to be said."""
+    said = [f"{name_of(report)}: {headline(report)}", *(text for text, _ in remarks(report, lines))]
+    return "\n".join(said)
+
+
+def name_of(report: Report) -> str:
+    """Return what people know the collection of a report by."""
+    return clean(f"{report.collection.name} ({report.collection.account.email})")
+
+
+def remarks(report: Report, lines: Sequence[Line]) -> Iterator[tuple[str, str]]:
+    """Yield what stands below the headline, each with its colour: what is held, what failed."""
     for hold in report.holds:
-        console.print(f"  held: {escape(hold)}", style="yellow")
-    if report.error:
-        console.print(f"  {escape(report.error)}", style="red")
-    if verbose and lines:
-        console.print(_table(lines[:MOST_LINES]))
-        if len(lines) > MOST_LINES:
-            console.print(f"  … and {len(lines) - MOST_LINES} more; --json lists them all")
+        yield f"  held: {hold}", "yellow"
+    if report.error and report.error not in report.holds:
+        yield f"  {report.error}", "red"
+    for record, problem in _unreadable(report):
+        yield f"  could not read {record}: {problem}", "yellow"
+    for line in lines[:MOST_LINES]:
+        yield f"  {line.state}: {line.verb} {line.record}: {line.error or line.reason}", "red"
+    for text in how_many_more(lines):
+        yield text, ""
+
+
+def _unreadable(report: Report) -> Iterator[tuple[str, str]]:
+    """Yield the records that a run could not read, and why; a run that read all is not asked."""
+    if report.operation and report.counts.get("unreadable"):
+        for line in report.operation.logs.filter(code="unreadable_records").order_by("id"):
+            yield from line.facts.get("records", {}).items()
+
+
+def how_many_more(lines: Sequence[Line]) -> Iterator[str]:
+    """Say how many lines there are beyond those that are printed, if any."""
+    if len(lines) > MOST_LINES:
+        yield f"  … and {len(lines) - MOST_LINES} more; --json lists them all"
 
 
 def headline(report: Report) -> str:
@@ -154,15 +185,3 @@ def headline(report: Report) -> str:
     named = {_VERBS.get(name): number for name, number in report.counts.items()}
     what = ", ".join(f"{verb} {number}" for verb, number in named.items() if verb)
     return f"{report.state.replace('_', ' ')}; {what or 'nothing to do'}"
-
-
-def _table(lines: Sequence[Line]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("what", "record", "fields", "why", "state"):
-        table.add_column(heading, overflow="fold")
-    for line in lines:
-        record = escape(clean(line.title)) or line.record
-        fields = ", ".join(line.fields)
-        state = line.state if not line.error else f"{line.state}: {line.error}"
-        table.add_row(line.verb, record, fields, escape(line.reason), escape(state))
-    return table

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from integrations.models import Collection
+from sync.core.plan import Change, Plan
 from sync.kinds import KINDS
 from sync.models import Mapping, SyncOperation
-from sync.planning import Change, Plan
 from sync.run import Step
 
 Clock = Callable[[], datetime]

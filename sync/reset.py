@@ -21,7 +21,8 @@ def preview_reset(*, collection: Collection, clock: Clock) -> Errand:
 def reset_calendar(*, collection: Collection, clock: Clock, watch: Watch | None = None) -> Errand:
     """Remove every busy block with a genuine mark, whether or not this database knows it.
 
-    A run that died is simply started again. The guard has no say: a person asked for exactly this.
+    That includes blocks that stayed when their rule was removed, as long as they bear the mark. A
+    run that died is simply started again. The guard has no say: a person asked for exactly this.
     """
     errand = Errand(collection, RESET, clock)
 
@@ -32,6 +33,7 @@ def reset_calendar(*, collection: Collection, clock: Clock, watch: Watch | None 
         yield Step("found", len(blocks))
         yield from remove(run, blocks, _REASON)
         here = Item.objects.filter(home=collection, event__busy_rule__isnull=False)
+        here = here.exclude(event__busy_rule__removal__in=BusyRule.KEPT)
         retired = retire(run.operation, here, _REASON, "a person asked for it", clock())
         if retired:
             run.count("local.delete", retired)

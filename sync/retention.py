@@ -107,6 +107,7 @@ def _graves(collection: Collection, limit: datetime) -> QuerySet[Mapping]:
 def _items(collection: Collection, limit: datetime) -> QuerySet[Item]:
     """Find deleted items without a copy anywhere, to which no exception and no block refers.
 
+    A block that a person deleted, and that is not to come back, is remembered while its source is.
     Items that lost their home, because its account was removed, go with any calendar of their team.
     """
     homeless = Q(home=None, workspace=collection.account.workspace_id)
@@ -114,8 +115,13 @@ def _items(collection: Collection, limit: datetime) -> QuerySet[Item]:
         Q(home=collection) | homeless,
         ~Exists(Mapping.objects.filter(item=OuterRef("pk"))),
         ~Exists(Event.objects.filter(Q(series=OuterRef("pk")) | Q(source=OuterRef("pk")))),
+        ~Exists(Event.objects.filter(_remembered(), pk=OuterRef("pk"))),
         deleted_at__lt=limit,
     )
+
+
+def _remembered() -> Q:
+    return Q(left_alone=True, source__deleted_at=None, busy_rule__removed_at=None)
 
 
 def _rules(collection: Collection) -> QuerySet[BusyRule]:

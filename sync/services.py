@@ -4,7 +4,7 @@ import os
 import socket
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db.models import F
@@ -71,6 +71,7 @@ class _Attempt:
         self.report = Report(collection)
         self.way = way
         self.clock = way.clock
+        self.follow = redraw(collection, way.clock)
         self.run: Run | None = None
 
     def half(self, steps: Callable[[Run], Steps], name: str) -> None:
@@ -86,6 +87,7 @@ class _Attempt:
                 self._drive(steps(self._opened()))
             finally:
                 self.report.collection.return_lease()
+                self.follow.poke()
         except (Refusal, SuspiciousListing, LeaseLost, OutOfTime, CannotOpen) as trouble:
             self._note(trouble)
         if self.run:
@@ -98,13 +100,14 @@ class _Attempt:
 
     def _opened(self) -> Run:
         if self.run is None:
-            self.run = _open_run(self.report.collection, self.clock, self.way.trigger)
+            self.run = _open_run(self.report.collection, self.clock, self.way.trigger, self.follow)
             self.run.complete, self.run.released = self.way.complete, self.way.released
             self.report.operation = self.run.operation
         return self.run
 
     def _drive(self, steps: Steps) -> None:
         for step in steps:
+            self.follow.poke()
             if self.way.watch:
                 self.way.watch(self.report.collection, step)
             if self.way.deadline and self.clock() >= self.way.deadline:
@@ -149,7 +152,7 @@ def _outcome(run: Run) -> str:
     return State.HELD if run.operation.holds else State.DONE
 
 
-def _open_run(collection: Collection, clock: Clock, trigger: str) -> Run:
+def _open_run(collection: Collection, clock: Clock, trigger: str, follow: "Following") -> Run:
     """Open the provider and the operation of a run that holds the lease."""
     collection.operations.filter(state=State.RUNNING).update(
         state=State.ABANDONED, ended_at=clock()
@@ -161,17 +164,42 @@ def _open_run(collection: Collection, clock: Clock, trigger: str) -> Run:
         started_at=clock(),
         fence=collection.lease_fence,
     )
-    return Run(collection, provider, operation, clock, redraw(collection, clock))
+    return Run(collection, provider, operation, clock, follow)
 
 
-def redraw(collection: Collection, clock: Clock) -> Callable[[Sequence[uuid.UUID]], None]:
+@dataclass(slots=True)
+class Following:
+    """What follows from local changes: busy blocks at once, runs of other calendars after that.
+
+    Blocks are drawn in the transaction of the change. Others are poked outside of it: each run
+    locks the row of its calendar, and two that poke each other would wait for each other for ever.
+    """
+
+    collection: Collection
+    clock: Clock
+    concerned: set[uuid.UUID] = field(default_factory=set)
+
+    def __call__(self, item_ids: Sequence[uuid.UUID]) -> None:
+        """Draw the blocks of these items."""
+        drawn = refresh_busy_blocks(now=self.clock(), source=self.collection, item_ids=item_ids)
+        self.concerned |= {*drawn.targets, *others_alike(self.collection)}
+
+    def poke(self) -> None:
+        """Ask for runs of the calendars that have something to send now."""
+        if self.concerned:
+            Collection.poke(self.concerned, now=self.clock())
+            self.concerned.clear()
+
+
+def redraw(collection: Collection, clock: Clock) -> Following:
     """Return what a run calls, in its own transaction, for local items that it changed."""
+    return Following(collection, clock)
 
-    def draw(item_ids: Sequence[uuid.UUID]) -> None:
-        drawn = refresh_busy_blocks(now=clock(), source=collection, item_ids=item_ids)
-        Collection.poke(drawn.targets, now=clock())
 
-    return draw
+def others_alike(collection: Collection) -> list[uuid.UUID]:
+    """Return the other calendars that are to hold what this one does."""
+    others = Collection.objects.alike(collection).receiving().exclude(pk=collection.pk)
+    return list(others.values_list("pk", flat=True)) if collection.circle_id else []
 
 
 def due_collections(*, now: datetime) -> list[uuid.UUID]:

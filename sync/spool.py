@@ -18,6 +18,9 @@ class Spool(Generic[Entry]):
         self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
         self._length = 0
 
+    def __del__(self) -> None:
+        self._file.close()
+
     def add(self, entry: Entry) -> None:
         """Append one value."""
         pickle.dump(entry, self._file, protocol=pickle.HIGHEST_PROTOCOL)

@@ -1,20 +1,26 @@
 """Stage: write what was seen into the remote trees; nothing is decided here."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from collections.abc import Mapping as Map
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from calendars import bulk
 from calendars.models import Item, time_ordered_uuid
-from sync import first_sight
-from sync.core.absorb import Known, Verdict, overlay, weigh
+from sync import first_sight, journal
+from sync.core import proof, trees
+from sync.core.absorb import Known, Verdict, weigh
+from sync.core.proof import DROPPED
 from sync.core.provider import Copy
-from sync.core.records import Direction, Fields, fingerprint
+from sync.core.records import Direction, fingerprint
+from sync.core.text import clean
+from sync.core.trees import only
 from sync.models import Mapping, SyncItem
-from sync.observing import Batch, Sighting, known_copies, remote_tree, shape_of
+from sync.observing import Batch, Sighting, known_copies, shape_of
+from sync.restoring import distrust, strange_marks, trust_again
 from sync.run import Run
+from sync.wanted import wake
 
 
 @dataclass(slots=True)
@@ -22,6 +28,7 @@ class _Page:
     """One batch while it is staged: what moved, the mappings concerned, our unanswered writes.
 
     `nameless` holds mappings of occurrences that the service has not named yet, by (series, slot).
+    `strange` names the writes of ours, by their marks, that this database should know and does not.
     """
 
     news: list[Sighting]
@@ -30,6 +37,7 @@ class _Page:
     nameless: dict[tuple[str, str], Mapping] = field(default_factory=dict)
     fresh: dict[str, Copy] = field(default_factory=dict)
     touched: list[Mapping] = field(default_factory=list)
+    strange: frozenset[str] = frozenset()
 
 
 _TREE = ("version", "ordinal", "parent", "slot", "base", "base_hash", "remote", "remote_hash")
@@ -37,6 +45,9 @@ _SEEN = ("facts", "raw", "partial", "obstacle", "evidence", "unanswered", "seen_
 _RETRY = ("attempts", "next_attempt_at", "tried_revision", "last_error")
 _COLUMNS = (*_TREE, *_SEEN, *_RETRY)
 _JSON = frozenset({"base", "remote", "facts", "raw"})
+
+# Of the records of one page that cannot be read, so many are named in the log.
+MOST_NAMED = 20
 
 
 def stage(run: Run, batch: Batch) -> None:
@@ -47,15 +58,38 @@ def stage(run: Run, batch: Batch) -> None:
     page = _open_page(run, batch.sightings)
     for sighting in page.news:
         _absorb(run, page, sighting)
+    _let_exceptions_go(run, page, batch.sightings)
     _save(run, page)
+    if page.strange:
+        distrust(run)
     for intent in batch.answered:
         _close_unanswered(run, intent)
     if batch.unreadable:
-        run.count("unreadable", batch.unreadable)
-        run.log("warning", "unreadable_records", number=batch.unreadable)
+        run.count("unreadable", len(batch.unreadable))
+        named = {clean(bad.remote_id): clean(bad.problem) for bad in batch.unreadable[:MOST_NAMED]}
+        run.log("warning", "unreadable_records", number=len(batch.unreadable), records=named)
     if batch.cursor is not None:
         _forget_strays(run)
         _save_cursor(run, batch)
+
+
+def _let_exceptions_go(run: Run, page: _Page, sightings: Sequence[Sighting]) -> None:
+    """An exception that its series, as it is now, does not name any more is gone."""
+    news = {id(sighting) for sighting in page.news}
+    named = {
+        s.copy.remote_id: s.copy.occurrences
+        for s in sightings
+        if s.copy.occurrences is not None and s.copy.fields is not None
+        if s.strong or id(s) in news
+    }
+    if not named:
+        return
+    known = Mapping.objects.filter(collection=run.collection).parts_of(named)
+    for mapping in known.exclude(remote_hash="").exclude(remote_id="").order_by("pk"):
+        if mapping.remote_id not in named[mapping.parent]:
+            page.known[mapping.remote_id] = mapping
+            gone = Copy(mapping.remote_id, evidence=DROPPED)
+            _absorb(run, page, Sighting(gone, strong=True))
 
 
 def _forget_strays(run: Run) -> None:
@@ -65,39 +99,48 @@ def _forget_strays(run: Run) -> None:
     new.exclude(parent__in=here.values("remote_id")).delete()
 
 
-def absorb_answer(run: Run, mapping: Mapping, copy: Copy) -> None:
-    """Write one strong observation of a known copy into its mapping (not yet saved)."""
-    page = _Page([], {copy.remote_id: mapping}, _attempts(run, [copy]))
-    _absorb(run, page, Sighting(copy, strong=True))
+def absorb_answers(
+    run: Run, answers: Sequence[tuple[Mapping, Copy]], closing: Container[str]
+) -> None:
+    """Write strong observations of known copies into their mappings (not yet saved).
+
+    `closing` names the writes whose answers these are: they need no mark to be proven.
+    """
+    others = [c for _, c in answers if not (c.mark and c.mark.attempt in closing)]
+    known = {copy.remote_id: mapping for mapping, copy in answers}
+    page = _Page([], known, _attempts(run, others))
+    for _, copy in answers:
+        _absorb(run, page, Sighting(copy, strong=True))
 
 
-def save_mappings(mappings: Iterable[Mapping]) -> None:
-    """Save the staged columns of mappings."""
-    bulk.update(Mapping, _COLUMNS, (_row(mapping) for mapping in mappings))
+def save_mappings(mappings: Iterable[Mapping], *more: str) -> None:
+    """Save the staged columns of mappings, and more if asked to."""
+    columns = (*_COLUMNS, *more)
+    bulk.update(Mapping, columns, (_row(mapping, columns) for mapping in mappings))
 
 
-def _row(mapping: Mapping) -> tuple[Any, ...]:
-    values = (getattr(mapping, name) for name in _COLUMNS)
-    pairs = zip(_COLUMNS, values, strict=True)
-    return (*(bulk.dumps(v) if n in _JSON else v for n, v in pairs), mapping.pk)
+def _row(mapping: Mapping, columns: Sequence[str]) -> tuple[Any, ...]:
+    values = ((name, getattr(mapping, name)) for name in columns)
+    return (*(bulk.dumps(value) if name in _JSON else value for name, value in values), mapping.pk)
 
 
 def _open_page(run: Run, sightings: Sequence[Sighting]) -> _Page:
     """Load what the batch needs: little about every copy, everything about those that moved."""
     seen = known_copies(run, [s.copy.remote_id for s in sightings])
     news = [s for s in sightings if _is_news(seen.get(s.copy.remote_id, Known()), s)]
-    ids = [s.copy.remote_id for s in news]
-    rows = Mapping.objects.filter(collection=run.collection, remote_id__in=ids)
-    known = {mapping.remote_id: mapping for mapping in rows}
+    ids = [s.copy.remote_id for s in news if s.copy.remote_id in seen]
+    rows = Mapping.objects.filter(collection=run.collection).named(ids)
+    known = {mapping.remote_id: mapping for mapping in rows} if ids else {}
     copies = [s.copy for s in news]
-    return _Page(news, known, _attempts(run, copies), _unnamed(run, copies))
+    attempts, nameless = _attempts(run, copies), _unnamed(run, copies)
+    return _Page(news, known, attempts, nameless, strange=strange_marks(run, copies))
 
 
 def _unnamed(run: Run, copies: Sequence[Copy]) -> dict[tuple[str, str], Mapping]:
     parents = {copy.parent for copy in copies if copy.parent}
     if not parents:
         return {}
-    rows = Mapping.objects.filter(collection=run.collection, parent__in=parents, remote_id="")
+    rows = Mapping.objects.filter(collection=run.collection, remote_id="").parts_of(parents)
     return {(mapping.parent, mapping.slot): mapping for mapping in rows}
 
 
@@ -128,13 +171,21 @@ def _absorb(run: Run, page: _Page, sighting: Sighting) -> None:
         if copy.fields is not None and _wanted(run, page, copy):
             page.fresh[copy.remote_id] = copy
         return
-    there: Fields | None = {} if mapping.remote_hash else None
-    known = Known(mapping.version, mapping.ordinal, there, True, mapping.partial)
+    known = trees.known(mapping)
     if not _is_news(known, sighting):
         return
+    copy = _shared(run, copy) if mapping.away else copy
     _acknowledge(run, mapping, _proven(page, mapping, known, copy))
-    write_remote(run, mapping, copy)
+    if known.partial and copy.fields is not None and not copy.partial:
+        # What our side did to a hidden field was passed over.
+        _look_at_local_again(mapping)
+    trees.show(mapping, copy, now=run.clock(), conditional=run.provider.traits.conditional)
     page.touched.append(mapping)
+
+
+def _shared(run: Run, copy: Copy) -> Copy:
+    """Leave out of a copy away from home what was never shared: that is its own affair."""
+    return replace(copy, fields=only(copy.fields, run.kind.shared)) if copy.fields else copy
 
 
 def _nameless(page: _Page, copy: Copy) -> Mapping | None:
@@ -149,33 +200,44 @@ def _nameless(page: _Page, copy: Copy) -> Mapping | None:
 
 
 def _wanted(run: Run, page: _Page, copy: Copy) -> bool:
-    """Say whether a copy that we never saw is to be taken in.
-
-    Not if it is ours and nothing claims it: a busy block whose rule this database does not know, or
-    a second copy that a worker wrote after it had been given up for lost. Cleanup removes those.
-    A cancelled occurrence shows no times to go by: it is wanted wherever its series is.
-    """
-    if copy.mark and (copy.mark.rule or copy.mark.attempt in page.attempts):
+    """Say whether a copy that we never saw is to be taken in."""
+    ours = copy.mark is not None and copy.mark.attempt in page.attempts
+    covered = copy.fields is not None and run.provider.covers(copy.fields)
+    # In a circle what is there already may be linked, also where nothing is taken in.
+    in_circle = run.collection.circle_id is not None
+    direction = Direction.TWO_WAY if in_circle else Direction(run.collection.direction)
+    verdict = proof.welcome(copy, direction=direction, ours=ours, covered=covered)
+    if verdict is not proof.Welcome.TAKE_IN and copy.parent and _in_our_block(run, copy.parent):
+        return True
+    if verdict is proof.Welcome.UNCLAIMED:
         run.count("unclaimed")
-        return False
-    if run.collection.direction == Direction.PUSH:
-        return False
-    return copy.partial or run.provider.covers(copy.fields or {})
+    return verdict is proof.Welcome.TAKE_IN
+
+
+def _in_our_block(run: Run, series: str) -> bool:
+    """Say whether a series is a busy block of ours: a person changed an occurrence of it."""
+    of_it = Mapping.objects.filter(collection=run.collection, remote_id=series)
+    return of_it.filter(
+        item__event__busy_rule__isnull=False, item__deleted_at=None, base__isnull=False
+    ).exists()
 
 
 def _proven(page: _Page, mapping: Mapping, known: Known, copy: Copy) -> SyncItem | None:
     """Find the write of ours that this copy shows to have arrived, if any.
 
-    Its mark says so. A tombstone may no longer bear one: if it is the first that we hear of a copy
-    that we named, the creation arrived; of several, we take the oldest, so that what a person wrote
-    locally after it counts as not yet seen by whoever deleted the copy.
+    If only its name speaks, and there are several creations, we take the oldest, so that what a
+    person wrote locally after it counts as not yet seen by whoever deleted the copy.
     """
-    if copy.mark and not copy.mark.inherited:
-        return page.attempts.get(copy.mark.attempt)
-    if known.ever_seen or copy.fields is not None:
-        return None
-    creations = SyncItem.objects.filter(mapping=mapping, side="remote", action="create")
-    return creations.exclude(state=SyncItem.State.DONE).order_by("created_at", "pk").first()
+    match proof.proof_in(known, copy):
+        case proof.Proof.MARK if copy.mark:
+            return page.attempts.get(copy.mark.attempt)
+        case proof.Proof.NAME:
+            made = SyncItem.objects.filter(mapping=mapping, side="remote", action="create")
+            # What was refused did not arrive; what else is there may have.
+            open_ones = made.filter(state__in=[SyncItem.State.INTENDED, SyncItem.State.LOST])
+            return open_ones.order_by("created_at", "pk").first()
+        case _:
+            return None
 
 
 def _acknowledge(run: Run, mapping: Mapping, attempt: SyncItem | None) -> None:
@@ -184,10 +246,12 @@ def _acknowledge(run: Run, mapping: Mapping, attempt: SyncItem | None) -> None:
         return
     if attempt.state != SyncItem.State.INTENDED:
         _look_at_local_again(mapping)
-    set_base(mapping, attempt.after)
+    after = attempt.after
+    trees.set_base(mapping, only(after, run.kind.shared) if after and mapping.away else after)
     mapping.unanswered = False
     attempt.state = SyncItem.State.DONE
     attempt.evidence = attempt.evidence or "found its mark"
+    journal.close_proven(run, attempt)
     attempt.closed_at = run.clock()
     attempt.save(update_fields=["state", "evidence", "closed_at"])
 
@@ -198,38 +262,25 @@ def _look_at_local_again(mapping: Mapping) -> None:
     Mapping.objects.filter(pk=mapping.pk).update(synced_revision=0)
 
 
-def set_base(mapping: Mapping, fields: Fields | None) -> None:
-    """Move what both sides agreed on, keeping the remote tree as it is."""
-    remote = remote_tree(mapping)
-    mapping.base, mapping.base_hash = fields, fingerprint(fields)
-    mapping.remote = None if mapping.remote_hash == mapping.base_hash else remote
-
-
-def write_remote(run: Run, mapping: Mapping, copy: Copy) -> None:
-    """Let a mapping's remote tree be what the copy shows."""
-    fields = overlay(remote_tree(mapping), copy, mapping.base)
-    mapping.remote_hash = fingerprint(fields)
-    mapping.remote = None if mapping.remote_hash == mapping.base_hash else fields
-    mapping.remote_id = copy.remote_id
-    mapping.version = copy.version or mapping.version
-    mapping.ordinal = copy.ordinal or mapping.ordinal
-    mapping.seen_at = run.clock()
-    mapping.evidence = copy.evidence
-    mapping.attempts, mapping.next_attempt_at, mapping.last_error = 0, None, ""
-    if copy.fields is not None:
-        # A write that rested on an older version can no longer arrive.
-        mapping.unanswered = mapping.unanswered and not run.provider.traits.conditional
-        mapping.parent, mapping.slot = copy.parent or mapping.parent, copy.slot or mapping.slot
-        mapping.facts, mapping.raw = dict(copy.facts), copy.raw
-        mapping.obstacle, mapping.partial = copy.obstacle, copy.partial
-
-
 def _save(run: Run, page: _Page) -> None:
     save_mappings(page.touched)
-    _insert(run, first_sight.take_in(run, list(page.fresh.values())))
+    unclaimed = _unclaimed(run, page)
+    welcome = [copy for copy in page.fresh.values() if copy.remote_id not in unclaimed]
+    _insert(run, first_sight.take_in(run, welcome))
+    _insert(run, [page.fresh[name] for name in unclaimed], unclaimed=True)
     dead = [m.remote_id for m in page.touched if not m.remote_hash and m.remote_id]
     if dead:
         drop_occurrences(run, dead)
+
+
+def _unclaimed(run: Run, page: _Page) -> list[str]:
+    """Name the new copies that we made and forgot: their items may still claim them."""
+    ours = [c for c in page.fresh.values() if c.mark and c.mark.attempt in page.strange]
+    parents = {copy.parent for copy in page.fresh.values() if copy.parent}
+    waiting = Mapping.objects.filter(collection=run.collection, unclaimed=True).named(parents)
+    names = {copy.remote_id for copy in ours}
+    names |= set(waiting.values_list("remote_id", flat=True)) if parents else set()
+    return [n for n, copy in page.fresh.items() if n in names or copy.parent in names]
 
 
 def drop_occurrences(run: Run, series: Sequence[str]) -> None:
@@ -237,7 +288,7 @@ def drop_occurrences(run: Run, series: Sequence[str]) -> None:
 
     Of those that are deleted here as well, both sides agree at once.
     """
-    orphans = Mapping.objects.filter(collection=run.collection, parent__in=series)
+    orphans = Mapping.objects.filter(collection=run.collection).parts_of(series)
     orphans = orphans.exclude(remote_hash="")
     gone = {"remote_hash": "", "remote": None, "seen_at": run.clock()}
     gone["evidence"] = "its series was deleted"
@@ -251,25 +302,27 @@ _FRESH = (
     "item",
     "predecessor",
     "synced_revision",
+    "unclaimed",
     *_COLUMNS,
 )
 
 
-def _insert(run: Run, copies: Sequence[Copy]) -> None:
+def _insert(run: Run, copies: Sequence[Copy], *, unclaimed: bool = False) -> None:
     """Insert mappings for copies that were never seen before."""
     now = run.clock()
-    bulk.insert(Mapping, _FRESH, (_fresh_row(run, copy, now) for copy in copies))
+    bulk.insert(Mapping, _FRESH, (_fresh_row(run, copy, now, unclaimed) for copy in copies))
     if copies:
         run.count("seen_first", len(copies))
 
 
-def _fresh_row(run: Run, copy: Copy, now: Any) -> tuple[Any, ...]:
+def _fresh_row(run: Run, copy: Copy, now: Any, unclaimed: bool) -> tuple[Any, ...]:
     values: Map[str, Any] = {
         "id": time_ordered_uuid(),
         "collection": run.collection.pk,
         "item": None,
         "predecessor": "",
         "synced_revision": 0,
+        "unclaimed": unclaimed,
         "version": copy.version,
         "ordinal": copy.ordinal,
         "parent": copy.parent,
@@ -297,35 +350,37 @@ def _fresh_row(run: Run, copy: Copy, now: Any) -> tuple[Any, ...]:
 def _close_unanswered(run: Run, intent: SyncItem) -> None:
     """Close an intent that a read by id has looked after, unless its mark was found.
 
-    A deletion is proven by a tombstone. Anything else is lost: it may still arrive, from a worker
-    that was asleep, so its mark is recognised for ever; until then the mapping remembers the doubt.
+    Of one that is lost, the mapping remembers the doubt until its mark is found after all.
     """
     intent.refresh_from_db()
     if intent.state != SyncItem.State.INTENDED:
         return
     mapping = intent.mapping
-    deleted = intent.action == "delete" and mapping is not None and not mapping.remote_hash
-    intent.state = SyncItem.State.DONE if deleted else SyncItem.State.LOST
+    there = mapping is None or bool(mapping.remote_hash)
+    done = proof.proven_by_absence(intent.action, there=there)
+    intent.state = SyncItem.State.DONE if done else SyncItem.State.LOST
     intent.closed_at = run.clock()
     intent.save(update_fields=["state", "closed_at"])
-    if mapping is not None and not deleted and leaves_doubt(run, intent):
+    client_ids = run.provider.traits.client_ids
+    if (
+        mapping is not None
+        and not done
+        and proof.leaves_doubt(intent.action, client_ids=client_ids)
+    ):
         Mapping.objects.filter(pk=mapping.pk).update(unanswered=True)
-
-
-def leaves_doubt(run: Run, intent: SyncItem) -> bool:
-    """Say if an unanswered write could have been undone by a person without a trace of it.
-
-    Not a creation under a name of ours: the name, alive or dead, tells whether it arrived.
-    """
-    return intent.action != "create" or not run.provider.traits.client_ids
 
 
 def _save_cursor(run: Run, batch: Batch) -> None:
     collection = run.collection
     collection.cursor, collection.cursor_shape = batch.cursor or "", shape_of(run)
     changed = ["cursor", "cursor_shape"]
+    if batch.cursor:
+        collection.caught_up_at = run.clock()
+        changed.append("caught_up_at")
     if batch.complete:
         collection.listed_at = run.clock()
         run.operation.complete_listing = True
         changed.append("listed_at")
+        changed += trust_again(run)
+        wake(collection)
     collection.save_fields(changed)

@@ -1,5 +1,7 @@
 """Runs the tests that touch the database on this machine's own PostgreSQL and Redis, if it has any.
 
+Those that take minutes whatever the server (thousands of worlds, whole processes) are left out.
+
 `python -m tests.local_servers [pytest options]`. The servers are looked for on their default ports;
 TEST_DATABASE_URL and TEST_REDIS_URL name others. What is not there stays embedded.
 """
@@ -13,6 +15,7 @@ import psycopg
 import redis
 
 HOST = "127.0.0.1"
+LEFT_OUT = ("--ignore=tests/e2e", "--ignore=tests/machine")
 ROLES = (getpass.getuser(), "postgres")
 
 
@@ -25,7 +28,7 @@ def main(options: list[str]) -> int:
         return 0
     broker = os.environ.get("TEST_REDIS_URL") or local_redis()
     print(f"Second run: on the local PostgreSQL and {'Redis' if broker else 'the embedded Valkey'}")
-    command = [sys.executable, "-m", "pytest", "-m", "django_db", *options]
+    command = [sys.executable, "-m", "pytest", "-m", "django_db and not slow", *LEFT_OUT, *options]
     environment = {**os.environ, "DATABASE_URL": database, "REDIS_URL": broker or ""}
     return subprocess.run(command, env=environment, check=False).returncode
 

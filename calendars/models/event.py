@@ -23,7 +23,10 @@ class Event(models.Model):
     `begins_at` puts both sorts of events into one order: midnight UTC stands for a date. An
     exception has its `series` and the original start of the occurrence it replaces (`slot`); a
     cancelled occurrence is an exception with status "cancelled". A busy block has both its rule and
-    its source; any other event has neither.
+    its source; any other event has neither. A block that stands for a single occurrence of a series
+    has the start of that in `occurrence`. One that is `left_alone` was edited or deleted by a
+    person, and its rule respects that until the times of its source are no longer those of
+    `source_times`.
     """
 
     item = models.OneToOneField(
@@ -70,6 +73,9 @@ class Event(models.Model):
     source = models.ForeignKey(
         Item, on_delete=models.RESTRICT, null=True, blank=True, related_name="blocks"
     )
+    occurrence = models.CharField(max_length=40, blank=True, default="", db_default="")
+    left_alone = models.BooleanField(default=False, db_default=False)
+    source_times = models.CharField(max_length=32, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [
@@ -86,13 +92,29 @@ class Event(models.Model):
                 | Q(busy_rule__isnull=False, source__isnull=False),
                 name="a_busy_block_has_both_its_rule_and_its_source",
             ),
+            models.CheckConstraint(
+                condition=Q(busy_rule__isnull=False) | Q(occurrence="", left_alone=False),
+                name="only_a_busy_block_stands_for_an_occurrence",
+            ),
             models.UniqueConstraint(
-                fields=["busy_rule", "source"],
-                condition=Q(busy_rule__isnull=False),
-                name="one_block_per_rule_and_source",
+                fields=["busy_rule", "source", "occurrence"],
+                condition=Q(busy_rule__isnull=False) & (Q(series=None) | Q(occurrence="")),
+                name="one_block_per_rule_and_occurrence",
+            ),
+            models.UniqueConstraint(
+                fields=["busy_rule", "source", "occurrence"],
+                condition=Q(busy_rule__isnull=False, series__isnull=False) & ~Q(occurrence=""),
+                name="one_part_of_a_block_per_occurrence",
             ),
         ]
-        indexes = [models.Index(F("begins_at").desc(nulls_last=True), name="events_by_start")]
+        indexes = [
+            models.Index(F("begins_at").desc(nulls_last=True), name="events_by_start"),
+            models.Index(
+                fields=["uid"],
+                condition=Q(busy_rule=None) & ~Q(uid=""),
+                name="events_of_people_by_uid",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"event {self.pk}"

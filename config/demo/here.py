@@ -4,6 +4,7 @@ import hashlib
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -12,6 +13,8 @@ from django.utils import timezone
 
 from calendars.models import Event, Item
 from conflicts.models import Conflict
+from integrations.models import Collection
+from sync.core.records import Service
 from sync.models import Mapping
 
 
@@ -94,6 +97,16 @@ def pairs() -> Iterator[Pair]:
 def _remote(collection: uuid.UUID, item: uuid.UUID) -> tuple[str, str]:
     mapping = Mapping.objects.select_related("collection").get(collection=collection, item=item)
     return mapping.collection.remote_id, mapping.remote_id
+
+
+def dav_calendar() -> str:
+    """Return the remote id of the calendar on the CalDAV server."""
+    return Collection.objects.get(account__service=Service.CALDAV).remote_id
+
+
+def tomorrow() -> date:
+    """Return the day after today."""
+    return timezone.now().date() + timedelta(days=1)
 
 
 def clashes() -> Iterator[Clash]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from integrations.sandbox import Sandbox
@@ -103,6 +103,16 @@ def starts_at(event: Event) -> datetime:
     """Return when an event starts, on its own clock; midnight if it takes whole days."""
     start = event.get("start") or event["originalStartTime"]
     return datetime.fromisoformat(start.get("dateTime") or start["date"]).replace(tzinfo=None)
+
+
+def instant_of(event: Event) -> str:
+    """Return when an event starts: an instant in UTC, or a date."""
+    return as_instant(_moment(event["start"]))
+
+
+def as_instant(moment: datetime | date) -> str:
+    """Return a moment as an instant in UTC, a date as it is."""
+    return str(moment.astimezone(UTC) if isinstance(moment, datetime) else moment)
 
 
 def _slot(event: Event) -> object:

@@ -10,7 +10,7 @@ from rich.markup import escape
 from config.demo.otherside import OtherSide
 from config.demo.stage import Stage
 
-STEPS = 7
+STEPS = 8
 
 
 class CheckFailed(Exception):

@@ -109,11 +109,12 @@ def prove_rest(scene: Scene) -> None:
         "Nothing is left to do",
         "Whoever syncs twice must not find more work: a plan has to be empty, and a run silent.",
     )
-    before = scene.other_side.last_request()
+    before = scene.other_side.last_request(), scene.stage.dav.texts()
     planned = [change for report in scene.sync("--dry-run") for change in report["changes"]]
     scene.check("another dry run plans nothing", not planned, planned)
     counts = [report["counts"] for report in scene.sync()]
     scene.check("another sync changes nothing here", not any(counts), counts)
-    wrote = scene.other_side.writes(before)
+    wrote = scene.other_side.writes(before[0])
     scene.check("and writes nothing to Google", not wrote, wrote)
+    scene.check("nor to the CalDAV server", scene.stage.dav.texts() == before[1])
     check_mails(scene)

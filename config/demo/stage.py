@@ -1,6 +1,7 @@
-"""The stage: a scratch folder, a sandbox, and the settings that lead every command to both."""
+"""The stage: a scratch folder, a sandbox, a CalDAV server, and the settings that lead to them."""
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from config import locks
+from config.demo.dav_server import DavServer
 from config.embedded_servers import SERVERS
 from integrations.sandbox import Sandbox
 
@@ -31,11 +33,14 @@ class Stage:
         self.folder = Path(tempfile.mkdtemp(prefix="lockstep-demo-"))
         self.settings = self.folder / "demo.env"
         self.sandbox = Sandbox("demo")
+        self.dav = DavServer(self.folder / "dav", secrets.token_urlsafe(12))
 
     def __enter__(self) -> Self:
         try:
             self.sandbox.start()
+            self.dav.start()
         except BaseException:
+            self.sandbox.stop()
             shutil.rmtree(self.folder)
             raise
         variables = self._variables()
@@ -50,6 +55,7 @@ class Stage:
         trace: TracebackType | None,
     ) -> None:
         self.sandbox.stop()
+        self.dav.stop()
         self._await_servers()
         shutil.rmtree(self.folder)
 

@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.db import connection
 from rich.console import Console
 
-from config.demo import first_sync, second_sync
+from config.demo import first_sync, second_sync, third_sync
 from config.demo.keep import keep_running
 from config.demo.scene import Scene
 from config.demo.stage import Stage
@@ -41,4 +41,5 @@ def _steps(scene: Scene) -> None:
     first_sync.sync(scene, planned=first_sync.plan(scene))
     second_sync.sync(scene, days=second_sync.act(scene))
     second_sync.show_conflict(scene)
+    third_sync.sync(scene)
     second_sync.prove_rest(scene)

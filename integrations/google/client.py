@@ -4,18 +4,18 @@ import json
 import time
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import urljoin
 
-from googleapiclient.discovery import build_from_document
-from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.errors import HttpError
-from googleapiclient.http import HttpRequest
 
 from integrations.google.errors import misread, refusal
-from integrations.google.oauth import HttpLike
 from integrations.retries import Sleep, for_reads, for_writes
+from integrations.wire import BackgroundHttp, HttpLike
 from sync.core.provider import Refusal, Remedy
+
+if TYPE_CHECKING:
+    from googleapiclient.http import HttpRequest
 
 GOOGLE: Final = "https://www.googleapis.com/"
 
@@ -33,6 +33,10 @@ def _service(api: str, version: str, root: str) -> Any:
 
     `client_options.api_endpoint` would leave batch and upload addresses at Google.
     """
+    # Loaded when the first account needs it: it takes as long as all of Django's models.
+    from googleapiclient.discovery import build_from_document
+    from googleapiclient.discovery_cache import get_static_doc
+
     document = json.loads(get_static_doc(api, version))
     if root:
         document["rootUrl"] = root
@@ -60,12 +64,12 @@ class Api:
         self.sleep = sleep
         self.calls = 0
 
-    def read(self, call: str, request: HttpRequest) -> dict[str, Any]:
+    def read(self, call: str, request: "HttpRequest") -> dict[str, Any]:
         """Make a call that changes nothing, with short retries, and return its JSON object."""
         answer: dict[str, Any] = for_reads(sleep=self.sleep)(self._object, call, request)
         return answer
 
-    def write(self, call: str, request: HttpRequest) -> dict[str, Any]:
+    def write(self, call: str, request: "HttpRequest") -> dict[str, Any]:
         """Make a call that changes something; try again only what surely was not done.
 
         Returns {} for a deletion, which answers without content.
@@ -73,7 +77,7 @@ class Api:
         answer: dict[str, Any] = for_writes(sleep=self.sleep)(self._object, call, request)
         return answer
 
-    def _object(self, call: str, request: HttpRequest) -> dict[str, Any]:
+    def _object(self, call: str, request: "HttpRequest") -> dict[str, Any]:
         self.calls += 1
         try:
             answer = request.execute(http=self.http)
@@ -115,8 +119,9 @@ class Calendar(Api):
     """The Calendar API, version 3."""
 
     service = "calendar"
+    http: BackgroundHttp
 
-    def __init__(self, http: HttpLike, *, root: str = "", sleep: Sleep = time.sleep) -> None:
+    def __init__(self, http: BackgroundHttp, *, root: str = "", sleep: Sleep = time.sleep) -> None:
         """Take the same as `Api`, and the resources that are kept."""
         super().__init__(http, root=root, sleep=sleep)
         self.events = _resource("calendar", "v3", root, "events")

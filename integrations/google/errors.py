@@ -7,11 +7,10 @@ the call decide. What no row knows is parked; it is never taken for "nothing the
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from itertools import product
 from typing import Any, Final
 
+from integrations.wire import seconds_of
 from sync.core.provider import Refusal, Remedy
 
 ANY: Final = "*"
@@ -90,7 +89,7 @@ def refusal(
         call=f"{service}.{call}",
         status=status,
         reason=reason,
-        retry_after=_seconds(headers.get("retry-after", "")),
+        retry_after=seconds_of(headers.get("retry-after", "")),
         certain=400 <= status < 500 and status != 408,
     )
 
@@ -124,14 +123,3 @@ def reason_of(content: bytes) -> str:
 
 def _dicts(value: Any) -> list[dict[str, Any]]:
     return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
-
-
-def _seconds(retry_after: str) -> float | None:
-    """Read a Retry-After header: seconds, or a date (RFC 9110 §10.2.3)."""
-    if retry_after.strip().isdigit():
-        return float(retry_after)
-    try:
-        at = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    return max(0.0, (at - datetime.now(UTC)).total_seconds()) if at.tzinfo else None

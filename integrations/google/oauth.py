@@ -13,12 +13,11 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import urlencode
 
-import httplib2
-
 from integrations.google.errors import misread, refusal
+from integrations.wire import Head, HttpLike
 
 _AUTH: Final = "https://www.googleapis.com/auth/"
 # What is asked for: the events of the calendars, and the list of them.
@@ -39,19 +38,6 @@ _SUFFICIENT: Final[Mapping[str, frozenset[str]]] = {
     "email": frozenset({"email", _AUTH + "userinfo.email"}),
 }
 _EARLY_SECONDS: Final = 225  # a token this close to its end is renewed before it is used
-
-
-class HttpLike(Protocol):
-    """Whatever makes calls the way `httplib2.Http` does."""
-
-    def request(
-        self,
-        uri: str,
-        method: str = "GET",
-        body: str | bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> tuple[httplib2.Response, bytes]:
-        """Make one call and return the answer's head and decoded content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +163,7 @@ def _json_object(content: bytes) -> dict[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-def _post(http: HttpLike, uri: str, form: dict[str, str]) -> tuple[httplib2.Response, bytes]:
+def _post(http: HttpLike, uri: str, form: dict[str, str]) -> tuple[Head, bytes]:
     headers = {"content-type": "application/x-www-form-urlencoded"}
     return http.request(uri, "POST", urlencode(form), headers)
 

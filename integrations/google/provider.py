@@ -19,7 +19,7 @@ from integrations.google.events import (
     read_page,
 )
 from integrations.google.normal import normalise
-from integrations.google.sending import Answer, send
+from integrations.google.sending import Answer, Waiting, send
 from integrations.google.writing import Call, Preparer
 from sync.core.marks import Marker
 from sync.core.provider import (
@@ -144,17 +144,26 @@ class GoogleCalendar:
         return self._copy("events.get", raw, evidence="read: cancelled")
 
     def write(self, writes: Sequence[Write]) -> Iterator[Outcome]:
-        """Carry out the writes in batches, one batch after the other."""
-        for start in range(0, len(writes), self.traits.batch):
-            calls: list[Call] = []
-            for write in writes[start : start + self.traits.batch]:
-                prepared = self._prepared(write)
-                if isinstance(prepared, Refusal):
-                    yield Outcome(write, refusal=prepared)
-                else:
-                    calls.append(prepared)
-            for call, answer in zip(calls, send(self._calendar, calls), strict=True):
-                yield self._outcome(call, answer)
+        """Carry out the writes in batches, one after the other; the first is on its way at once."""
+        first, rest = writes[: self.traits.batch], writes[self.traits.batch :]
+        prepared = [self._prepared(write) for write in first]
+        calls = [call for call in prepared if isinstance(call, Call)]
+        refused = [
+            Outcome(write, refusal=refusal)
+            for write, refusal in zip(first, prepared, strict=True)
+            if isinstance(refusal, Refusal)
+        ]
+        return self._outcomes(refused, calls, send(self._calendar, calls), rest)
+
+    def _outcomes(
+        self, refused: list[Outcome], calls: list[Call], answers: Waiting, rest: Sequence[Write]
+    ) -> Iterator[Outcome]:
+        """Yield what became of a batch, once it is answered, and of the writes after it."""
+        yield from refused
+        for call, answer in zip(calls, answers(), strict=True):
+            yield self._outcome(call, answer)
+        if rest:
+            yield from self.write(rest)
 
     def _prepared(self, write: Write) -> Call | Refusal:
         """Return the call for a write, or what is in its way; a bad record costs only itself."""

@@ -1,10 +1,12 @@
 """Sending prepared calls: one alone plainly, several as a batch, each with its own answer."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
+from integrations import wire
 from integrations.google.batch import PartAnswer, decode, encode
 from integrations.google.client import Calendar
 from integrations.google.errors import misread, refusal
@@ -13,13 +15,17 @@ from integrations.retries import for_writes
 from sync.core.provider import Refusal, Remedy
 
 Answer = dict[str, Any] | Refusal
+Waiting = Callable[[], list[Answer]]
 
 
-def send(calendar: Calendar, calls: Sequence[Call]) -> list[Answer]:
-    """Carry out the calls and return their answers in order; a deletion answers {}."""
+def send(calendar: Calendar, calls: Sequence[Call]) -> Waiting:
+    """Carry out the calls; what is returned waits for their answers and returns them in order.
+
+    A batch is on its way at once. A deletion answers {}.
+    """
     if len(calls) < 2:
-        return [_alone(calendar, call) for call in calls]
-    return _Batch(calendar, calls).answers()
+        return lambda: [_alone(calendar, call) for call in calls]
+    return _Batch(calendar, calls).answers
 
 
 def _alone(calendar: Calendar, call: Call) -> Answer:
@@ -36,6 +42,7 @@ class _Batch:
         self._calendar = calendar
         self._calls = calls
         self._answers: dict[int, Answer] = {}
+        self._on_its_way: Waiting | None = self._post(calls)
 
     def answers(self) -> list[Answer]:
         """Return one answer for each call, in order."""
@@ -46,9 +53,9 @@ class _Batch:
     def _send_pending(self) -> None:
         """Send what has no answer yet or may be tried again; raise if some of it must wait."""
         pending = [n for n in range(len(self._calls)) if _again(self._answers.get(n))]
-        self._answers.update(
-            zip(pending, self._post([self._calls[n] for n in pending]), strict=True)
-        )
+        answers = self._on_its_way or self._post([self._calls[n] for n in pending])
+        self._on_its_way = None
+        self._answers.update(zip(pending, answers(), strict=True))
         for n in pending:
             if _goes_alone(self._answers[n]):
                 self._answers[n] = _alone(self._calendar, self._calls[n])
@@ -56,20 +63,29 @@ class _Batch:
         if waiting:
             raise max(waiting, key=lambda error: error.retry_after or 0.0)
 
-    def _post(self, calls: Sequence[Call]) -> list[Answer]:
-        """Make the batch call; what befalls the batch as a whole befalls each of its parts."""
+    def _post(self, calls: Sequence[Call]) -> Waiting:
+        """Make the batch call in the background; what is returned waits for each part's answer."""
         headers, body = encode([call.request for call in calls])
         self._calendar.calls += len(calls)
         try:
-            head, content = self._calendar.http.request(
-                self._calendar.batch_uri, "POST", body, headers
-            )
+            http, address = self._calendar.http, self._calendar.batch_uri
+            return partial(self._read, calls, http.begin(address, "POST", body, headers))
+        except Refusal as error:
+            return partial(self._refused, calls, error)
+
+    def _read(self, calls: Sequence[Call], answer: wire.Waiting) -> list[Answer]:
+        try:
+            head, content = answer()
             if head.status != 200:
                 raise self._calendar.refused("batch", head.status, content, head)
         except Refusal as error:
-            return [self._calendar.named(error, "batch")] * len(calls)
+            return self._refused(calls, error)
         parts = decode(head.get("content-type", ""), content, len(calls))
         return [_part_answer(call, part) for call, part in zip(calls, parts, strict=True)]
+
+    def _refused(self, calls: Sequence[Call], error: Refusal) -> list[Answer]:
+        """What befalls the batch as a whole befalls each of its parts."""
+        return [self._calendar.named(error, "batch")] * len(calls)
 
 
 def _part_answer(call: Call, part: PartAnswer | None) -> Answer:

@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-import httplib2
-
-from integrations.google.oauth import Grant, HttpLike, OAuthClient, renew
+from integrations.google.oauth import Grant, OAuthClient, renew
+from integrations.wire import BackgroundHttp, Head, Waiting
 from sync.core.provider import Refusal, Remedy
 
 
@@ -21,7 +20,7 @@ class GrantStore(Protocol):
 
 
 class AuthorizedHttp:
-    """An `HttpLike` that speaks in one account's name.
+    """A `BackgroundHttp` that speaks in one account's name.
 
     Two processes that renew at the same time harm nothing: Google keeps both access tokens alive,
     and a refused refresh token is given up only if no other process has stored a newer grant.
@@ -29,7 +28,7 @@ class AuthorizedHttp:
 
     def __init__(
         self,
-        http: HttpLike,
+        http: BackgroundHttp,
         client: OAuthClient,
         store: GrantStore,
         *,
@@ -48,15 +47,23 @@ class AuthorizedHttp:
         body: str | bytes | None = None,
         headers: Mapping[str, str] | None = None,
         **_: Any,
-    ) -> tuple[httplib2.Response, bytes]:
+    ) -> tuple[Head, bytes]:
         """Make one call; after a 401 renew the token and make it once more."""
-        if not self._grant.fresh(self._clock()):
-            self.renew()
-        head, content = self._send(uri, method, body, headers)
-        if head.status == 401:
-            self.renew()
-            head, content = self._send(uri, method, body, headers)
-        return head, content
+        self._be_fresh()
+        answer = self._http.request(uri, method, body, self._signed(headers))
+        return self._again_if_refused(answer, uri, method, body, headers)
+
+    def begin(
+        self,
+        uri: str,
+        method: str = "GET",
+        body: str | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Waiting:
+        """Make one call in the background; what is stored of a renewal is stored by the caller."""
+        self._be_fresh()
+        waiting = self._http.begin(uri, method, body, self._signed(headers))
+        return lambda: self._again_if_refused(waiting(), uri, method, body, headers)
 
     def renew(self) -> None:
         """Get a new access token and store it; `Refusal` FREEZE when the grant is dead."""
@@ -76,8 +83,22 @@ class AuthorizedHttp:
         mine, self._grant = self._grant, self._store.load()
         return self._grant != mine and self._grant.fresh(self._clock())
 
-    def _send(
-        self, uri: str, method: str, body: str | bytes | None, headers: Mapping[str, str] | None
-    ) -> tuple[httplib2.Response, bytes]:
-        bearer = {"authorization": f"Bearer {self._grant.access_token}"}
-        return self._http.request(uri, method, body, {**(headers or {}), **bearer})
+    def _be_fresh(self) -> None:
+        if not self._grant.fresh(self._clock()):
+            self.renew()
+
+    def _signed(self, headers: Mapping[str, str] | None) -> dict[str, str]:
+        return {**(headers or {}), "authorization": f"Bearer {self._grant.access_token}"}
+
+    def _again_if_refused(
+        self,
+        answer: tuple[Head, bytes],
+        uri: str,
+        method: str,
+        body: str | bytes | None,
+        headers: Mapping[str, str] | None,
+    ) -> tuple[Head, bytes]:
+        if answer[0].status != 401:
+            return answer
+        self.renew()
+        return self._http.request(uri, method, body, self._signed(headers))

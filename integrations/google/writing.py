@@ -1,11 +1,11 @@
 """From one write of the port to one call of the Calendar API."""
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
-
-from googleapiclient.http import HttpRequest
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from integrations.google.bodies import WRITABLE, Body, new_body, patch_body, with_mark
 from integrations.google.client import Calendar
@@ -20,8 +20,13 @@ from integrations.google.ownership import check_ownership, may_be_a_guests
 from sync.core.marks import Marker
 from sync.core.provider import Refusal, Remedy, Write, WriteKind
 
+if TYPE_CHECKING:
+    from googleapiclient.http import HttpRequest
+
 # A part of these is replaced, so the whole is read first.
 _PARTLY_OURS: Final = frozenset({"attendees", "metadata"})
+# Stands for the id of an event in a call that others are put together after.
+_SOME_EVENT: Final = "some0event0id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class Call:
 
     write: Write
     name: str
-    request: HttpRequest
+    request: "HttpRequest"
 
 
 class Preparer:
@@ -46,6 +51,7 @@ class Preparer:
         self._id = calendar_id
         self._marker = marker
         self._send_updates = send_updates
+        self._kinds: dict[tuple[str, ...], HttpRequest] = {}
 
     def prepare(self, write: Write) -> Call:
         """Return the call that carries out the write; raise the `Refusal` in its way."""
@@ -66,9 +72,7 @@ class Preparer:
                 Remedy.PARK, "events.insert", f"events of type {event_type} are not created"
             )
         body = self._marked(new_body(write.fields), write, write.remote_id)
-        request = self._calendar.events.insert(
-            body={**body, "id": write.remote_id}, **self._parameters(body)
-        )
+        request = self._request("insert", {**body, "id": write.remote_id})
         return Call(write, "events.insert", request)
 
     def _update(self, write: Write) -> Call:
@@ -83,9 +87,7 @@ class Preparer:
         return self._patch(write, body, write.remote_id, write.version)
 
     def _delete(self, write: Write) -> Call:
-        request = self._calendar.events.delete(
-            calendarId=self._id, eventId=write.remote_id, sendUpdates=self._send_updates
-        )
+        request = self._request("delete", event_id=write.remote_id)
         return Call(write, "events.delete", _conditional(request, "events.delete", write.version))
 
     def _create_exception(self, write: Write) -> Call:
@@ -135,20 +137,41 @@ class Preparer:
 
     def _patch(self, write: Write, body: Body, event_id: str, version: str) -> Call:
         body = self._marked(body, write, event_id)
-        request = self._calendar.events.patch(eventId=event_id, body=body, **self._parameters(body))
+        request = self._request("patch", body, event_id)
         return Call(write, "events.patch", _conditional(request, "events.patch", version))
 
     def _marked(self, body: Body, write: Write, event_id: str) -> Body:
         mark = self._marker.sign(event_id, attempt=write.attempt, rule=write.rule)
         return with_mark(body, mark, block=bool(write.rule))
 
-    def _parameters(self, body: Body) -> dict[str, Any]:
+    def _request(self, method: str, body: Body | None = None, event_id: str = "") -> "HttpRequest":
+        """Put a call together after the first of its kind, which the library has put together.
+
+        For each one it would go through its discovery document again, and that takes longer than
+        all else that is done to send it.
+        """
+        query = self._query(body)
+        kind = (method, *query)
+        if kind not in self._kinds:
+            where = {"calendarId": self._id} | ({"eventId": _SOME_EVENT} if event_id else {})
+            content: dict[str, Body] = {} if body is None else {"body": {}}
+            self._kinds[kind] = getattr(self._calendar.events, method)(**where, **content, **query)
+        alike = self._kinds[kind]
+        return type(alike)(
+            None,
+            alike.postproc,
+            alike.uri.replace(_SOME_EVENT, quote(event_id, safe="")),
+            method=alike.method,
+            body=None if body is None else json.dumps(body),
+            headers=dict(alike.headers),
+        )
+
+    def _query(self, body: Body | None) -> dict[str, Any]:
         """Return the query of a write; without the two switches Google ignores what they name."""
-        query: dict[str, Any] = {
-            "calendarId": self._id,
-            "sendUpdates": self._send_updates,
-            "fields": MASK,
-        }
+        query: dict[str, Any] = {"sendUpdates": self._send_updates}
+        if body is None:
+            return query
+        query["fields"] = MASK
         if "conferenceData" in body:
             query["conferenceDataVersion"] = 1
         if "attachments" in body:
@@ -162,7 +185,7 @@ def _check_writable(changed: Collection[str]) -> None:
         raise _refused(Remedy.PARK, "events.patch", f"cannot be changed: {names}")
 
 
-def _conditional(request: HttpRequest, call: str, version: str) -> HttpRequest:
+def _conditional(request: "HttpRequest", call: str, version: str) -> "HttpRequest":
     """Make a request hold only for the version seen last; without one, the copy is read first."""
     if not version:
         raise _refused(Remedy.REREAD, call, "no version known")

@@ -68,12 +68,13 @@ def _compare(known: Known, copy: Copy) -> Verdict:
 
 
 def overlay(known: Fields | None, copy: Copy, base: Fields | None = None) -> Fields | None:
-    """Return the remote tree after an observation; a partial one changes only what it shows.
+    """Return the remote tree after an observation: what the copy shows, and no more.
 
-    What it does not show is as both sides agreed if what it shows is: of an occurrence that we
-    cancelled, Google shows no more than that it is cancelled.
+    What is hidden may have changed unseen, so nothing that was known of it is kept. Only a
+    cancelled occurrence hides nothing that counts: Google shows no more than that it is cancelled.
+    The rest is as both sides agreed if that is agreed, else as it was known.
     """
-    if copy.fields is None or not copy.partial or known is None:
+    if copy.fields is None or not copy.partial or copy.fields.get("status") != "cancelled":
         return copy.fields
     agreed = base is not None and all(base.get(k) == v for k, v in copy.fields.items())
-    return {**((base if agreed else known) or {}), **copy.fields}
+    return {**((base if agreed else known or base) or {}), **copy.fields}

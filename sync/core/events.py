@@ -49,4 +49,22 @@ EMPTY: Final[Mapping[str, Any]] = {
 }
 
 FIELDS: Final[frozenset[str]] = frozenset(EMPTY)
+# What a copy away from its event's home carries. Not the guests (a service would invite them to the
+# copy), nor what belongs to the one event at home: its conference, its attachments, its type, and
+# what programs have noted there.
+SHARED: Final[frozenset[str]] = frozenset(
+    {
+        "title",
+        "description",
+        "location",
+        "start",
+        "end",
+        "recurrence",
+        "status",
+        "visibility",
+        "transparency",
+        "reminders",
+        "colour",
+    }
+)
 FACTS: Final[frozenset[str]] = frozenset({"uid", "sequence", "organizer", "link"})

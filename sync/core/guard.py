@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sync.core.records import Fields, changed_fields, fingerprint
 
@@ -67,11 +67,40 @@ def _emptied(dangers: Dangers) -> list[str]:
     return []
 
 
+# The share of all items that one and the same change may alter.
+_ALIKE: Final = 0.3
+
+
 def too_alike(dangers: Dangers, limits: Limits) -> list[str]:
     """Say if one and the same change would alter too many items, so that those must wait."""
-    if dangers.alike_changes > max(limits.always, 0.3 * dangers.mapped):
+    if dangers.alike_changes > max(limits.always, _ALIKE * dangers.mapped):
         return [f"the same change to {dangers.alike_changes} of {dangers.mapped} items"]
     return []
+
+
+# Of a smaller share than this there is no use in working out when it is reached.
+_COUNTABLE: Final = 1e-6
+
+
+def how_many_matter(dangers: Dangers, limits: Limits) -> int | None:
+    """Return how many mapped items are so many that more make no difference; None if none are.
+
+    Beyond that no share is exceeded and no side is emptied, so nobody needs to count further.
+    """
+    shares = (
+        (dangers.deletions, limits.share),
+        (dangers.deletions_today + dangers.deletions, limits.share_per_day),
+        (dangers.alike_changes, _ALIKE),
+    )
+    judged = [(number, share) for number, share in shares if number > limits.always]
+    if any(share < _COUNTABLE for _, share in judged):
+        return None
+    return max([dangers.deletions, *(math.ceil(n / share) for n, share in judged)]) + 1
+
+
+def too_many_missing(missing: int, known: int, limits: Limits) -> bool:
+    """Say if a complete listing lacks so many known copies that it is not to be believed."""
+    return missing > max(limits.always, min(limits.most, int(limits.share_per_day * known)))
 
 
 def delta(before: Fields | None, after: Fields | None) -> str:

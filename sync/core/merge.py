@@ -7,6 +7,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from sync.core.records import Fields, Side, Strategy
+from sync.core.text import same_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,10 @@ def merge(
 
     A change on one side only is taken, the same change on both sides is no clash. A field that one
     side does not show at all (missing, not empty) is the other side's business alone. Where nothing
-    was ever agreed, an empty value gives way to a value.
+    was ever agreed, an empty value gives way to a value, and of two ways to say the same ours is
+    kept.
     """
+    once = not (local.get("recurrence") or remote.get("recurrence"))
     merged: dict[str, Any] = {}
     clashes: list[Clash] = []
     for names in _units({*local, *remote}, policy):
@@ -76,7 +79,8 @@ def merge(
         elif _gives_way(ours, theirs, was):
             merged |= {**ours, **theirs}
         else:
-            values, settled = _settle(names, was, ours, theirs, policy, times)
+            alike = _said_alike(was, ours, theirs, once)
+            values, settled = _settle(names, was, ours, theirs, policy, times, alike)
             merged |= values
             clashes += settled
     return Merged(merged, tuple(sorted(clashes, key=lambda clash: clash.field)))
@@ -111,15 +115,20 @@ def _settle(
     theirs: Fields,
     policy: MergePolicy,
     times: Times,
+    alike: bool,
 ) -> tuple[Fields, list[Clash]]:
     """Decide what both sides changed: the values and, unless both fit, what they clash in."""
     winner = None
     for strategy in _strategies(names, policy):
         level = strategy is Strategy.LAST_WRITE_WINS and _level(times, policy.equal_within)
-        if len(names) == 1 and (strategy is Strategy.MERGE_CHANGES or level):
+        merges = strategy is Strategy.MERGE_CHANGES or level
+        if merges and len(names) == 1:
             value = merge_values(*(side.get(names[0]) for side in (was, ours, theirs)))
             if value is not None:
                 return {names[0]: value}, []
+        if merges and alike:
+            winner = Side.LOCAL
+            break
         winner = winning_side(strategy, times, policy.equal_within)
         if winner or strategy is Strategy.MANUAL_REVIEW:
             break
@@ -130,6 +139,25 @@ def _settle(
         if n in ours and n in theirs and ours[n] != theirs[n]
     ]
     return kept, clashes
+
+
+def _said_alike(was: Fields, ours: Fields, theirs: Fields, once: bool) -> bool:
+    """True if nothing was ever agreed and both sides say the same in other words.
+
+    Texts that differ in upper case and spaces only, and moments of what takes place `once` that
+    were said in different zones. Nobody changed one into the other, so nobody has to be asked.
+    """
+    if any(was.values()) or ours.keys() != theirs.keys():
+        return False
+    return all(_same_meaning(ours[n], theirs[n], once) for n in ours)
+
+
+def _same_meaning(one: Any, other: Any, once: bool) -> bool:
+    if isinstance(one, str) and isinstance(other, str):
+        return same_words(one) == same_words(other)
+    if once and isinstance(one, dict) and isinstance(other, dict):
+        return "at" in one and one["at"] == other.get("at")
+    return bool(one == other)
 
 
 def _strategies(names: tuple[str, ...], policy: MergePolicy) -> tuple[Strategy, ...]:

@@ -60,6 +60,8 @@ class Copy:
     id of the series and the original start ("2026-05-05" or "2026-05-05T07:00:00Z").
     `partial` says that `fields` holds only what this reader may see. `obstacle` says in a few
     words why the copy cannot be written, "" if it can. `evidence` says how we know that it is gone.
+    `occurrences` names all exceptions that a series has, where they come along with it (a CalDAV
+    resource holds them all): one that is not named is gone. None where each is listed by itself.
     `facts` is what the service states and nobody writes (never compared, never merged).
     `raw` is the answer as it came, for fields that Lockstep does not model.
     """
@@ -74,6 +76,7 @@ class Copy:
     partial: bool = False
     obstacle: str = ""
     evidence: str = ""
+    occurrences: frozenset[str] | None = None
     facts: Fields = field(default_factory=dict)
     raw: Mapping[str, Any] | None = None
 
@@ -88,11 +91,15 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing; `cursor` is set on the last page only, and then is not empty."""
+    """One page of a listing; `cursor` is set on the last page only, and then is not empty.
+
+    `strong` says that each copy was read as it stands now, by its name: it cannot lag behind.
+    """
 
     copies: Sequence[Copy]
     cursor: str | None = None
     unreadable: Sequence[Unreadable] = ()
+    strong: bool = False
 
 
 class WriteKind(StrEnum):
@@ -141,6 +148,10 @@ class Traits:
     conditional: bool  # refuses a write to a version that is no longer current
     client_ids: bool  # lets us name what we create
     batch: int = 1  # how many writes are sent together
+    # Deleting an exception leaves the occurrence as its series says; elsewhere that cancels it.
+    drops_exceptions: bool = False
+    # Nothing can be written: what is there is shown from somewhere else.
+    read_only: bool = False
 
 
 class Provider(Protocol):
@@ -150,9 +161,12 @@ class Provider(Protocol):
     No method is called inside a database transaction.
     """
 
-    traits: Traits
     # The exact request that a cursor belongs to; a cursor of another shape is not used.
     shape: str
+
+    @property
+    def traits(self) -> Traits:
+        """What the service can do, as far as it is known by now."""
 
     @property
     def calls(self) -> int:
@@ -169,7 +183,10 @@ class Provider(Protocol):
         """Read one copy by its name; a tombstone with evidence if it is gone."""
 
     def write(self, writes: Sequence[Write]) -> Iterator[Outcome]:
-        """Carry out the writes, in any order, and yield one outcome for each."""
+        """Carry out the writes, in any order, and yield one outcome for each.
+
+        They may be on their way as soon as this returns; the outcomes are waited for.
+        """
 
     def name(self, *parts: str) -> str:
         """Return a valid remote id made of the parts: the same parts, the same name."""

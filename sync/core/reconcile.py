@@ -17,6 +17,7 @@ class Action(StrEnum):
     UPDATE = "update"
     DELETE = "delete"
     CONFLICT = "conflict"  # wait for a person
+    LINK = "link"  # a copy that is there already belongs to another item from now on
     SKIP = "skip"  # leave both sides as they are, on purpose
 
 
@@ -90,7 +91,10 @@ def reconcile(state: State, policy: Policy) -> Decision:
     written against the direction, whatever a person decided before it was changed.
     """
     ruling = state.ruling if state.ruling and _still_as_seen(state, state.ruling) else None
-    state = _with_the_unseen(state)
+    return _keep_what_nobody_saw(state, _decide(_with_the_unseen(state), ruling, policy))
+
+
+def _decide(state: State, ruling: Ruling | None, policy: Policy) -> Decision:
     if state.series is Fate.OPEN:
         return _skip("its series comes first")
     if state.local == state.remote:
@@ -106,6 +110,35 @@ def reconcile(state: State, policy: Policy) -> Decision:
             return _ruled(state, ruling) if ruling else _two_way(state, policy.merging)
         case _:
             return _one_way(state, Side.REMOTE)
+
+
+def leave_hidden(decision: Decision, shown: Fields | None) -> Decision:
+    """Take out of an update what the remote copy does not show: it may have changed unseen.
+
+    Our side keeps what it has in these fields, and is compared once they are seen again.
+    """
+    if decision.on_remote is not Action.UPDATE or decision.fields is None or shown is None:
+        return decision
+    fields = {name: value for name, value in decision.fields.items() if name in shown}
+    action = Action.NOTHING if fields == shown else Action.UPDATE
+    return replace(decision, fields=fields, on_remote=action)
+
+
+def contribute(state: State, policy: Policy) -> Decision:
+    """Decide about a copy away from home that cannot be written: it only adds its own changes.
+
+    It is merged like any other, and what it lacks waits until it can be written. Unlike at home it
+    is not the source: what it does not show is not gone.
+    """
+    both_ways = Policy(Direction.TWO_WAY, policy.merging)
+    decision = reconcile(replace(state, obstacle=""), both_ways)
+    if decision.on_remote not in (Action.CREATE, Action.UPDATE, Action.DELETE):
+        return decision
+    if decision.on_local is not Action.NOTHING:
+        return replace(decision, on_remote=Action.SKIP)
+    if state.ruling and decision.reason == "a person ruled":
+        return replace(decision, on_local=Action.SETTLE, on_remote=Action.SKIP)
+    return _skip("cannot be written; it only contributes")
 
 
 def go_with_series(state: State) -> Decision:
@@ -137,6 +170,16 @@ def _with_the_unseen(state: State) -> State:
         local=None if state.local is None else {**state.local, **unseen},
         remote=None if state.remote is None else {**state.remote, **unseen},
     )
+
+
+def _keep_what_nobody_saw(state: State, decision: Decision) -> Decision:
+    """Keep a remote copy that goes, if it shows what was hidden from whoever deleted it here."""
+    if decision.on_remote is not Action.DELETE or decision.clashes or not state.remote:
+        return decision
+    seen = state.base or state.remote
+    if any(value for name, value in state.remote.items() if name not in seen):
+        return replace(decision, clashes=_whole(state, Side.LOCAL))
+    return decision
 
 
 def _skip(reason: str) -> Decision:

@@ -21,6 +21,8 @@ class Service(StrEnum):
     """A remote service that Lockstep speaks to."""
 
     GOOGLE = "google"
+    CALDAV = "caldav"
+    ICS = "ics"
 
 
 class Side(StrEnum):
@@ -50,10 +52,21 @@ class Strategy(StrEnum):
 
 def fingerprint(fields: Fields | None) -> str:
     """Return a hash of a record's content; equal content, equal hash; "" for an absent record."""
-    if fields is None:
-        return ""
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return "" if fields is None else hash_of(canonical(fields))
+
+
+def canonical(fields: Fields) -> str:
+    """Return a record as JSON; equal content, equal text."""
+    return _ENCODER.encode(fields)
+
+
+def hash_of(text: str) -> str:
+    """Return the fingerprint of a record given as its canonical text."""
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+# Made once: `json.dumps` would make one for every record.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def changed_fields(old: Fields | None, new: Fields | None) -> tuple[str, ...]:

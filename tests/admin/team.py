@@ -9,7 +9,7 @@ from django.test import Client
 
 from calendars.models import BusyRule, Calendar, Event, Item
 from conflicts.models import Conflict
-from integrations.models import Account, Collection, Membership, Workspace
+from integrations.models import Account, Circle, Collection, Membership, Workspace
 from sync.core.events import EMPTY
 from sync.core.records import fingerprint
 from sync.models import Mapping, SyncItem, SyncLog, SyncOperation
@@ -43,6 +43,7 @@ class Team:
             list_cursor=CANARY,
         )
         self.main, self.other = self._calendar("main"), self._calendar("other")
+        self.circle = Circle.objects.create(workspace=self.workspace, name=f"{word} {HOSTILE}")
         self.event = self.add_event(f"{HOSTILE} {word}", location=f"{word} hall")
         self.busy_rule = BusyRule.objects.create(source=self.main, target=self.other)
         self.block = self.add_event(
@@ -62,6 +63,7 @@ class Team:
         return {
             Workspace: self.workspace,
             Account: self.account,
+            Circle: self.circle,
             Collection: self.main,
             Calendar: self.main.calendar,
             Event: self.event,

@@ -247,6 +247,21 @@ class TestBusyRules:
         assert "blocks that one already" in answer.content.decode()
         assert BusyRule.objects.count() == 1
 
+    def test_filters_are_written_one_on_each_line(self, team: Team, member: Client) -> None:
+        lines = {"include": "title:*review*\r\n\r\norganiser:*@example.com", "weekdays": ["mon"]}
+        member.post(form_for_new(BusyRule), self.fill_in(team, **lines, hours_from="09:00"))
+
+        rule = BusyRule.objects.get(source=team.other)
+        assert rule.include == ["title:*review*", "organiser:*@example.com"]
+        assert (rule.weekdays, str(rule.hours_from)) == (["mon"], "09:00:00")
+        page = member.get(page_of(rule)).content.decode()
+        assert "title:*review*\norganiser:*@example.com" in page
+
+    def test_a_filter_that_is_none_is_explained(self, team: Team, member: Client) -> None:
+        answer = member.post(form_for_new(BusyRule), self.fill_in(team, exclude="standup"))
+
+        assert "does not begin with what it looks at" in answer.content.decode()
+
     def test_a_changed_one_is_applied_anew(self, team: Team, member: Client) -> None:
         BusyRule.objects.update(applied="before")
 
@@ -261,7 +276,8 @@ class TestBusyRules:
     def test_saving_one_unchanged_applies_nothing_anew(self, team: Team, member: Client) -> None:
         BusyRule.objects.update(applied="before")
 
-        unchanged = self.fill_in(team, skip_free="on", future_days=365)
+        ticked = dict.fromkeys(("skip_free", "skip_invited", "once_per_meeting", "adopts"), "on")
+        unchanged = self.fill_in(team, **ticked, future_days=365)
         member.post(page_of(team.busy_rule), unchanged)
 
         assert BusyRule.objects.get().applied == "before"

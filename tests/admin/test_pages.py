@@ -7,13 +7,14 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db import connection
-from django.db.models import Model
+from django.db.models import Model, RestrictedError
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from calendars.models import BusyRule, Event, Item
 from conflicts.models import Conflict
+from integrations.models import Circle, Collection, Workspace
 from sync.models import Mapping, SyncItem, SyncOperation
 from tests.admin.addresses import MODELS, NAMES, form_for_new, list_of, page_of
 from tests.admin.team import CANARY, NOW, Team, browser, superuser
@@ -315,13 +316,49 @@ def test_people_are_chosen_for_a_workspace_by_name(team: Team, root: Client) -> 
 
 
 def test_a_workspace_goes_only_when_nothing_belongs_to_it(team: Team, root: Client) -> None:
-    from integrations.models import Workspace
-
     empty = Workspace.objects.create(name="Empty")
 
     assert root.post(page_of(team.workspace, "delete"), {"post": "yes"}).status_code == 403
     assert root.post(page_of(empty, "delete"), {"post": "yes"}).status_code == 302
     assert list(Workspace.objects.all()) == [team.workspace]
+
+
+def test_a_circle_with_calendars_says_how_it_is_removed_and_stays(team: Team, root: Client) -> None:
+    Collection.objects.filter(pk=team.main.pk).update(circle=team.circle)
+
+    page = text_of(root, page_of(team.circle))
+    refused = root.post(page_of(team.circle, "delete"), {"post": "yes"})
+
+    assert f"manage.py circle remove {team.circle.pk}" in page
+    assert refused.status_code == 403
+    with pytest.raises(RestrictedError):
+        team.circle.delete()
+
+
+def test_a_circle_leads_to_its_calendars(team: Team, root: Client) -> None:
+    Collection.objects.filter(pk=team.main.pk).update(circle=team.circle)
+
+    members = f"{list_of(Collection)}?circle__id__exact={team.circle.pk}"
+
+    assert members in text_of(root, page_of(team.circle))
+    assert list(root.get(members).context["cl"].queryset) == [team.main]
+
+
+def test_a_workspace_takes_its_circles_without_calendars_along(root: Client) -> None:
+    workspace = Workspace.objects.create(name="Empty")
+    Circle.objects.create(workspace=workspace, name="Nobody left")
+
+    assert root.post(page_of(workspace, "delete"), {"post": "yes"}).status_code == 302
+    assert not Circle.objects.exists()
+
+
+def test_a_workspace_deleted_with_all_it_has_takes_circles_and_calendars_along(team: Team) -> None:
+    Collection.objects.filter(pk=team.main.pk).update(circle=team.circle)
+
+    team.workspace.delete()
+
+    assert not Circle.objects.exists()
+    assert not Collection.objects.exists()
 
 
 def test_the_first_page_leads_to_the_admin(client: Client) -> None:

@@ -92,3 +92,60 @@ def test_a_cancelled_occurrence_frees_its_time_in_the_target(hub):
     assert hub.show(part) == [("2026-05-05T10:00:00Z", "Busy", WEEKLY)]
     (cancelled,) = (s for s in hub.remote.events.values() if s.parent)
     assert (cancelled.slot, cancelled.fields["status"]) == (SLOT, "cancelled")
+
+
+def fields_of(hub):
+    return sorted(hub.remote.alive().values(), key=lambda fields: fields["start"]["at"])
+
+
+def test_what_a_rule_adds_reaches_the_target_and_rests_there(hub):
+    add_busy_rule(
+        source=hub.work,
+        target=hub.home,
+        colour="5",
+        visibility="default",
+        tentative="tentative",
+        buffer_before=15,
+        buffer_after=30,
+    )
+    hub.event(status="tentative")
+    assert hub.show() == [("2026-05-05T09:45:00Z", "Busy", [])]
+    (shown,) = fields_of(hub)
+    assert (shown["colour"], shown["visibility"], shown["status"]) == ("5", "default", "tentative")
+    assert shown["end"] == {"at": "2026-05-05T11:30:00Z", "zone": "Europe/Berlin"}
+
+
+def test_an_exception_lies_in_the_series_that_begins_earlier(hub):
+    add_busy_rule(source=hub.work, target=hub.home, buffer_before=15)
+    series = hub.event(recurrence=WEEKLY)
+    part = hub.event(series=series, slot=SLOT, start=at("05-13"), end=at("05-13", 11))
+    earlier = ("2026-05-05T09:45:00Z", "Busy", WEEKLY)
+    assert hub.show() == [earlier, ("2026-05-13T09:45:00Z", "Busy", [])]
+    assert [s.slot for s in hub.remote.events.values() if s.parent] == ["2026-05-12T09:45:00Z"]
+    hub.delete(part)
+    assert hub.show(part) == [earlier, ("2026-05-12T09:45:00Z", "Busy", [])]
+
+
+def test_a_series_goes_from_one_block_to_many_and_back(hub):
+    rule = add_busy_rule(source=hub.work, target=hub.home, future_days=8)
+    hub.event(recurrence=["RRULE:FREQ=DAILY"])
+    assert len(hub.show()) == 1
+    change_busy_rule(rule=rule, weekdays=["tue", "fri"])
+    days = [start[8:10] for start, _, _ in hub.show()]
+    assert days == ["05", "08"]
+    change_busy_rule(rule=rule, weekdays=[])
+    assert hub.show() == [("2026-05-05T10:00:00Z", "Busy", ["RRULE:FREQ=DAILY"])]
+
+
+def test_merged_blocks_grow_and_fall_apart_in_the_target(hub):
+    add_busy_rule(source=hub.work, target=hub.home, merge=True)
+    hub.event()
+    middle = hub.event(start=at("05-05", 11), end=at("05-05", 12))
+    hub.event(start=at("05-05", 12), end=at("05-05", 13))
+    hub.show()
+    assert [fields["end"]["at"] for fields in fields_of(hub)] == ["2026-05-05T13:00:00Z"]
+    hub.delete(middle)
+    assert [start for start, _, _ in hub.show(middle)] == [
+        "2026-05-05T10:00:00Z",
+        "2026-05-05T12:00:00Z",
+    ]

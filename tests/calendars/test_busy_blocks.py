@@ -227,7 +227,7 @@ def test_a_rule_that_skips_more_takes_blocks_away(world):
         world.event(start={"date": "2026-05-05"}, end={"date": "2026-05-06"}),
     )
     world.refresh()
-    change_busy_rule(rule=rule, skip_all_day=True)
+    change_busy_rule(rule=rule, all_day="skip")
     assert counts(world.refresh()) == (0, 0, 1)
     assert block_of(holiday, rule) is None
 
@@ -305,12 +305,12 @@ def test_a_removed_rule_takes_its_blocks_away_and_makes_no_new_ones(world):
     rule, lunch = world.rule(), world.event()
     world.refresh()
     world.settle()
-    assert remove_busy_rule(rule=rule, now=world.now) == 1
+    assert remove_busy_rule(rule=rule, now=world.now).gone == 1
     assert block_of(lunch, rule) is None
     assert Item.objects.get(pk=expected_id(rule, lunch)).pending
     assert counts(world.refresh(world.event())) == (0, 0, 0)
     assert BusyRule.objects.get(pk=rule.pk).removed_at == world.now
-    assert remove_busy_rule(rule=rule, now=world.now) == 0
+    assert remove_busy_rule(rule=rule, now=world.now).gone == 0
 
 
 def test_a_rule_that_was_removed_can_be_made_again(world):

@@ -136,9 +136,24 @@ def test_the_command_adds_lists_and_removes(world):
     assert listed == {**added, "blocks": 1}
     assert added["id"] in command("list")
     removed = json.loads(command("remove", added["id"], "--yes", "--json"))
-    assert removed == {"id": added["id"], "blocks": 1}
+    assert removed == {"id": added["id"], "blocks": 1, "cut": 0, "kept": 0}
     assert json.loads(command("list", "--json")) == {"rules": []}
     assert "busy_rule add" in command("list")
+
+
+def test_the_list_names_what_was_said_of_a_rule_and_nothing_else(world):
+    rule = str(world.rule().pk)
+    assert "exclude" not in command("list")
+    command("change", rule, "--exclude", "title:*re*", "--merge")
+    said = command("list")
+    assert "exclude title:*re*; merge" in said
+    assert "minimum" not in said
+
+
+def test_the_command_says_of_a_paused_rule_that_its_blocks_stay(world):
+    rule = str(world.rule().pk)
+    assert "stay as they are" in command("change", rule, "--pause")
+    assert "The next sync" in command("change", rule, "--resume")
 
 
 def test_the_command_passes_every_knob_on(world):
@@ -153,8 +168,8 @@ def test_the_command_passes_every_knob_on(world):
         "{title} ({calendar})",
         ["title", "calendar", "colour"],
     )
-    assert (rule.skip_declined, rule.skip_tentative) == (False, True)
-    assert (rule.skip_free, rule.skip_all_day) == (False, True)
+    assert (rule.skip_declined, rule.tentative, rule.unanswered) == (False, "skip", "skip")
+    assert (rule.skip_free, rule.all_day) == (False, "skip")
     assert rule.skip_event_types == ["focusTime", "birthday"]
     assert (rule.past_days, rule.future_days) == (1, 30)
 

@@ -1,7 +1,7 @@
 """Which block an event makes: what it shows, what makes none, and how series are followed."""
 
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import fields, replace
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
@@ -107,11 +107,11 @@ def test_braces_in_an_event_are_only_text():
         (DEFAULT, {"transparency": "transparent"}, Skip.FREE),
         (DEFAULT, {"status": "cancelled"}, Skip.CANCELLED),
         (DEFAULT, {"start": None, "end": None}, Skip.NO_TIMES),
-        (Rule(skip_tentative=True), {"attendees": answered("tentative")}, Skip.TENTATIVE),
-        (Rule(skip_tentative=True), {"attendees": answered("needsAction")}, Skip.TENTATIVE),
-        (Rule(skip_tentative=True), {"status": "tentative"}, Skip.TENTATIVE),
+        (Rule(tentative="skip"), {"attendees": answered("tentative")}, Skip.TENTATIVE),
+        (Rule(unanswered="skip"), {"attendees": answered("needsAction")}, Skip.UNANSWERED),
+        (Rule(tentative="skip"), {"status": "tentative"}, Skip.TENTATIVE),
         (
-            Rule(skip_all_day=True),
+            Rule(all_day="skip"),
             when({"date": "2026-05-05"}, {"date": "2026-05-06"}),
             Skip.ALL_DAY,
         ),
@@ -333,19 +333,51 @@ def test_a_broken_template_in_the_database_shows_nothing_rather_than_something()
     assert block(Rule("{title.upper}", frozenset({"title"})))["title"] == "Busy"
 
 
-def test_the_content_of_a_rule_changes_with_every_knob_and_with_a_name_it_shows():
-    changed = [
-        Rule("Away"),
-        Rule(show=frozenset({"location"})),
-        Rule(skip_declined=False),
-        Rule(skip_tentative=True),
-        Rule(skip_free=False),
-        Rule(skip_all_day=True),
-        Rule(skip_event_types=frozenset({"focusTime"})),
-        Rule(past_days=8),
-        Rule(future_days=366),
-    ]
-    assert len({rule.content("Work") for rule in [DEFAULT, *changed]}) == 10
-    assert DEFAULT.content("Work") == DEFAULT.content("Renamed")
+# Another value for every knob, and for every fact about the calendars.
+OTHER = {
+    "title": "Away",
+    "show": frozenset({"location"}),
+    "visibility": "default",
+    "colour": "7",
+    "link_back": True,
+    "skip_declined": False,
+    "skip_free": False,
+    "skip_event_types": frozenset({"focusTime"}),
+    "tentative": "free",
+    "unanswered": "tentative",
+    "all_day": "free",
+    "private_events": "skip",
+    "include": ("title:*",),
+    "exclude": ("title:*",),
+    "hours_from": time(9),
+    "hours_to": time(17),
+    "weekdays": frozenset({"mon"}),
+    "minimum_minutes": 5,
+    "skip_invited": False,
+    "once_per_meeting": False,
+    "buffer_before": 5,
+    "buffer_after": 5,
+    "travel_minutes": 5,
+    "merge": True,
+    "past_days": 8,
+    "future_days": 366,
+    "active_from": date(2026, 1, 1),
+    "active_until": date(2026, 12, 31),
+    "zone": "Europe/Berlin",
+    "addresses": frozenset({"home@example.com"}),
+    "one_owner": True,
+}
+
+
+def test_the_content_of_a_rule_changes_with_every_knob():
+    assert OTHER.keys() == {knob.name for knob in fields(Rule)}
+    changed = [replace(DEFAULT, **{name: value}) for name, value in OTHER.items()]
+    assert len({rule.content("Work", NOW) for rule in [DEFAULT, *changed]}) == len(OTHER) + 1
+
+
+def test_the_content_of_a_rule_changes_with_a_name_it_shows_and_with_its_season():
+    assert DEFAULT.content("Work", NOW) == DEFAULT.content("Renamed", NOW)
     named = Rule("{calendar}", frozenset({"calendar"}))
-    assert named.content("Work") != named.content("Renamed")
+    assert named.content("Work", NOW) != named.content("Renamed", NOW)
+    project = Rule(active_until=date(2026, 5, 1))
+    assert project.content("Work", NOW) != project.content("Work", NOW + timedelta(days=1))

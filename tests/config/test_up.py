@@ -17,6 +17,8 @@ from config import locks
 from config.embedded_servers import Valkey
 from tests.config.installation import PATIENCE, Installation, Up, running, wait_until
 
+pytestmark = pytest.mark.slow
+
 PARTS = (
     "config.part web",
     "--queues priority,default",

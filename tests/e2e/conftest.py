@@ -1,4 +1,4 @@
-"""One sandbox per module, one database per test, and what has to hold after every test."""
+"""One sandbox for all tests, emptied before each, and what has to hold after every test."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,16 @@ from calendars.services import add_busy_rule
 from config.embedded_servers import Postgres
 from integrations.models import Collection
 from integrations.sandbox import Sandbox
-from integrations.services import Grant, connect_google_account, workspace_for
+from integrations.services import (
+    Grant,
+    connect_caldav_account,
+    connect_google_account,
+    workspace_for,
+)
+from sync.circles import add_to_circle
+from tests import radicale
+from tests.e2e.dav import FAMILY, PASSWORD, USER, Family, gate_before
+from tests.e2e.launcher import Launcher
 from tests.e2e.lockstep import Lockstep
 from tests.e2e.people import HOME, WORK, ZONE, People
 
@@ -24,7 +33,7 @@ TOKEN = re.compile(r"ya29\.|1//\w")
 ANSI = "\x1b"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox("empty") as process:
         yield process
@@ -39,10 +48,19 @@ def people(sandbox: Sandbox) -> People:
     return People(sandbox)
 
 
+@pytest.fixture(scope="session")
+def launcher() -> Iterator[Launcher]:
+    launcher = Launcher()
+    yield launcher
+    launcher.close()
+
+
 @pytest.fixture
-def lockstep(people: People, transactional_db: None, tmp_path: Path) -> Iterator[Lockstep]:
+def lockstep(
+    people: People, transactional_db: None, tmp_path: Path, launcher: Launcher
+) -> Iterator[Lockstep]:
     """An installation without accounts; afterwards it must have kept every secret and the peace."""
-    lockstep = Lockstep(environment_of(people.sandbox, tmp_path))
+    lockstep = Lockstep(environment_of(people.sandbox, tmp_path), launcher)
     yield lockstep
     assert people.mails() == 0
     assert_no_secret_was_told(lockstep, people)
@@ -111,3 +129,54 @@ def blocking(connected: Lockstep) -> Lockstep:
     add_busy_rule(source=work, target=home)
     add_busy_rule(source=home, target=work)
     return connected
+
+
+@pytest.fixture(scope="session")
+def dav_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[radicale.Radicale]:
+    """A CalDAV server, shared by all tests."""
+    server = radicale.start(tmp_path_factory.mktemp("radicale"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def family(dav_server: radicale.Radicale, people: People) -> Iterator[Family]:
+    """An empty calendar on the CalDAV server, and the way there."""
+    with gate_before(dav_server) as gate:
+        family = Family(gate, people.secrets)
+        yield family
+        family.close()
+
+
+@pytest.fixture
+def at_home(lockstep: Lockstep, family: Family) -> Lockstep:
+    """The family's calendar alone is connected."""
+    connect_family(family)
+    return lockstep
+
+
+@pytest.fixture
+def both(connected: Lockstep, family: Family) -> Lockstep:
+    """Both people's accounts and the family's calendar are connected."""
+    connect_family(family)
+    return connected
+
+
+@pytest.fixture
+def circle(both: Lockstep) -> Lockstep:
+    """HOME and the family's calendar hold the same events."""
+    members = [Collection.objects.get(remote_id=name) for name in (HOME, FAMILY)]
+    add_to_circle(name="Home", collections=members, clock=timezone.now)
+    return both
+
+
+def connect_family(family: Family) -> None:
+    """Connect the calendar where the command is not what a test looks at."""
+    connect_caldav_account(
+        url=family.gate.url,
+        user=USER,
+        password=PASSWORD,
+        workspace=workspace_for("", None),
+        owner=None,
+        now=timezone.now(),
+    )

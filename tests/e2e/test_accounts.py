@@ -73,6 +73,9 @@ def test_a_revoked_grant_freezes_the_account_and_deletes_nothing(
     assert people.titles(WORK).count("Busy") == 3
     assert "needs_reconnect" in revoked.run("list_calendars").out
     assert [r["name"] for r in revoked.sync(code=0).all] == [WORK]
+    assert f"{HOME} (google) rests until" in revoked.run("sync_calendars").err
+    alone = revoked.run("sync_calendars", "--account-id", HOME, code=2)
+    assert "connect_account google" in alone.err
     assert people.titles(WORK).count("Busy") == 3
 
 

@@ -147,6 +147,7 @@ def test_whole_days_stay_whole_days(blocking: Lockstep, people: People) -> None:
 def test_what_is_declined_makes_no_block_until_it_is_accepted(
     blocking: Lockstep, people: People
 ) -> None:
+    BusyRule.objects.update(skip_invited=False)  # both are invited, and only the answer shall count
     meeting = people.add(WORK, "Kick-off", attendees=[{"email": WORK}, {"email": HOME}])
     people.sandbox.post(
         "events/respond", account=HOME, calendar=HOME, id=meeting, response="declined"

@@ -33,6 +33,8 @@ otherside.OtherSide.writes = lambda self, after=0: ["events.insert work@example.
 sys.exit(__main__.main())
 """
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def demo(folder: Path, *command: str, **variables: str) -> Iterator[subprocess.Popen]:
@@ -89,7 +91,7 @@ def test_every_check_holds_and_nothing_is_left(tmp_path: Path) -> None:
 
     shown = said(tmp_path)
     assert re.search(r"All \d\d checks held\.", shown)
-    assert "7 of 7" in shown
+    assert "8 of 8" in shown
     assert "FAILED" not in shown
     assert ANSI not in shown
     wait_until(lambda: nothing_is_left(tmp_path), seconds=10)
@@ -106,7 +108,7 @@ def test_a_check_that_fails_is_named_and_decides_the_exit_code(tmp_path: Path) -
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     with demo(tmp_path, "manage.py", "demo", **ELSEWHERE) as process:
-        wait_until(lambda: "1 of 7" in said(tmp_path), seconds=120)
+        wait_until(lambda: "1 of 8" in said(tmp_path), seconds=120)
         if number is signal.SIGINT:
             os.killpg(process.pid, number)  # as a terminal does
         else:

@@ -32,6 +32,18 @@ def test_for_cron_a_plain_line_a_calendar(blocking: Lockstep, people: People) ->
     assert said.err == ""
 
 
+def test_what_failed_is_said_without_being_asked(blocking: Lockstep, people: People) -> None:
+    people.add(WORK, TITLE)
+    people.fault("error", "events.insert", calendar=HOME, status=400, times=None)
+
+    failed, line, *_ = blocking.run("sync_calendars", code=1).out.splitlines()
+
+    assert failed.startswith(f"{HOME} ({HOME}): failed")
+    assert "create there" in line
+    assert "calendar.events.insert: 400" in line
+    assert TITLE not in line
+
+
 def test_without_being_asked_no_titles_and_with_verbose_the_titles(
     blocking: Lockstep, people: People
 ) -> None:
@@ -76,14 +88,15 @@ def test_on_a_terminal_it_is_coloured(connected: Lockstep, people: People, tmp_p
         command, cwd=BASE_DIR, env={**environment, "TERM": "xterm-256color"}, **streams
     ) as process:
         os.close(theirs)
-        shown = _everything(ours)
+        shown = everything(ours)
     assert process.returncode == 0
     assert ANSI in shown
     assert "done; take in 1" in re.sub(rf"{ANSI}\[[0-9;?]*[A-Za-z]", "", shown)
     assert TITLE not in shown
 
 
-def _everything(terminal: int) -> str:
+def everything(terminal: int) -> str:
+    """Read what is shown on a terminal until its other end is closed, and close it."""
     chunks = []
     while True:
         try:

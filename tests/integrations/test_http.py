@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from django.db import transaction
 
-from integrations.http import Http, RemoteCallInTransaction
+from integrations.http import Http, RemoteCallInTransaction, verbatim
 from sync.core.provider import Refusal, Remedy
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -101,11 +101,52 @@ def test_no_call_is_made_inside_a_transaction(server: Server) -> None:
     assert len(server.seen) == 1
 
 
+def test_a_call_is_made_while_its_caller_goes_on(server: Server) -> None:
+    asked, goes_on = threading.Event(), threading.Event()
+
+    def patiently(handler: BaseHTTPRequestHandler) -> None:
+        asked.set()
+        assert goes_on.wait(10)
+        say(b"at last")(handler)
+
+    server.answer = patiently
+    http = Http()
+    answer = http.begin(server.url, "POST", "body")
+    assert asked.wait(10)
+    goes_on.set()
+    assert answer()[1] == b"at last"
+    http.request(server.url)
+    assert (http.calls, len(server.ports)) == (2, 1)
+
+
+def test_a_call_in_the_background_that_fails_says_so_where_it_is_waited_for(
+    server: Server,
+) -> None:
+    server.answer = lambda handler: handler.connection.close()
+    answer = Http().begin(server.url, "POST", "body")
+    with pytest.raises(Refusal) as caught:
+        answer()
+    assert (caught.value.remedy, caught.value.certain) == (Remedy.RETRY, False)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_call_is_begun_inside_a_transaction(server: Server) -> None:
+    with transaction.atomic(), pytest.raises(RemoteCallInTransaction):
+        Http().begin(server.url)
+    assert server.seen == []
+
+
 def test_redirects_are_not_followed(server: Server) -> None:
     server.answer = say(b"", 302, Location=server.url + "/elsewhere")
     head, _ = Http().request(server.url)
     assert head.status == 302
     assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("location", ["http://[canary", "https://example.com:99999", "\xff"])
+def test_a_redirect_to_no_address_is_an_answer_like_others(server: Server, location: str) -> None:
+    server.answer = say(b"", 302, Location=location)
+    assert Http().request(server.url)[0].status == 302
 
 
 def test_cookies_are_not_kept(server: Server) -> None:
@@ -155,8 +196,30 @@ def test_half_an_answer_is_no_answer(server: Server) -> None:
     assert (refusal.value.remedy, refusal.value.certain) == (Remedy.RETRY, False)
 
 
-def test_an_answer_that_unfolds_without_end_is_refused(server: Server) -> None:
-    server.answer = say(gzip.compress(b"0" * 10_000_000), Content_Encoding="gzip")
+def test_json_is_made_storable_and_a_file_stays_as_it_is(server: Server) -> None:
+    body = rb"C:\u0000sers"
+    server.answer = say(body)
+    assert Http().request(server.url)[1] != body
+    assert Http(clean=verbatim).request(server.url)[1] == body
+
+
+def test_a_server_is_waited_for_as_long_as_was_said(server: Server) -> None:
+    def think(handler: BaseHTTPRequestHandler) -> None:
+        time.sleep(0.3)
+        with suppress(ConnectionError):
+            say(b"{}")(handler)
+
+    server.answer = think
+    with pytest.raises(Refusal) as refusal:
+        Http(read_seconds=0.1).request(server.url)
+    assert (refusal.value.remedy, refusal.value.certain) == (Remedy.RETRY, False)
+    assert Http(read_seconds=5).request(server.url)[0].status == 200
+
+
+@pytest.mark.parametrize("status", [200, 302])
+def test_an_answer_that_unfolds_without_end_is_refused(server: Server, status: int) -> None:
+    bomb = gzip.compress(b"0" * 10_000_000)
+    server.answer = say(bomb, status, Content_Encoding="gzip", Location=server.url)
     with pytest.raises(Refusal, match="too large"):
         Http(max_bytes=1_000_000).request(server.url)
 

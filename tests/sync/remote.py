@@ -29,6 +29,7 @@ class Stored:
     mark: str = ""
     parent: str = ""
     slot: str = ""
+    uid: str = ""
 
     @property
     def takes_place(self) -> bool:
@@ -62,9 +63,9 @@ class RemoteCalendar:
 
     def add(self, remote_id: str, **fields: Any) -> Stored:
         """A person makes an event, or changes one occurrence of a series."""
-        parent, slot = fields.pop("parent", ""), fields.pop("slot", "")
+        about = {name: fields.pop(name, "") for name in ("parent", "slot", "uid")}
         content = deepcopy(dict(EMPTY)) | {"start": at(9), "end": at(10)} | fields
-        return self.put(Stored(remote_id, content, 0, self.clock(), parent=parent, slot=slot))
+        return self.put(Stored(remote_id, content, 0, self.clock(), **about))
 
     def edit(self, remote_id: str, **fields: Any) -> Stored:
         """A person changes an event."""
@@ -87,6 +88,13 @@ class RemoteCalendar:
         stored.fields = None
         return self.put(stored)
 
+    def drop(self, remote_id: str) -> None:
+        """A person lets an occurrence be as its series says again; the series is shown anew."""
+        gone = deepcopy(self.events[remote_id])
+        gone.fields = None
+        self.events[remote_id] = gone
+        self.history += [deepcopy(gone), deepcopy(self.events[gone.parent])]
+
     def alive(self) -> dict[str, dict[str, Any]]:
         """The events that take place, by id."""
         return {k: s.fields for k, s in self.events.items() if s.fields and s.takes_place}
@@ -107,6 +115,9 @@ class RemoteProvider:
 
     `witness` sees each write as it is carried out, with what stood there before. `ordered` says
     that versions bear the time of their change; `telling` that tombstones still bear their mark.
+    What is `lost` cannot be stored by this service. One with `whole_series` keeps a series and its
+    exceptions together: it shows which there are, and forgets those that are deleted. A `prompt`
+    one carries out writes as they are handed over, another when their outcomes are asked for.
     """
 
     calendar: RemoteCalendar
@@ -119,7 +130,10 @@ class RemoteProvider:
     # Old versions that a listing shows once more, at its end.
     also: Sequence[Stored] = ()
     ordered: bool = True
+    lost: frozenset[str] = frozenset()
+    whole_series: bool = False
     telling: bool = True
+    prompt: bool = False
     fault: Callable[[str, str], None] = lambda call, moment: None
     witness: Callable[[Write, Stored | None], None] = lambda write, there: None
     # How many transactions are open where no more may be: a test may have one around itself.
@@ -140,11 +154,14 @@ class RemoteProvider:
         for number, page in enumerate(pages):
             self._call("page", "before")
             last = number == len(pages) - 1
-            yield Page([self.copy(s, listed=True) for s in page], str(upto) if last else None)
+            copies = [self.copy(s, listed=True) for s in page]
+            yield Page(copies, str(upto) if last else None, strong=self.whole_series)
 
     def _shown(self, cursor: str, upto: int) -> list[Stored]:
         """What a listing shows: in a delta what changed, in a complete one what is there."""
         latest = {s.remote_id: s for s in self.calendar.history[int(cursor or 0) : upto]}
+        if self.whole_series:
+            latest = {k: s for k, s in latest.items() if s.fields or not s.parent}
         if cursor:
             return list(latest.values())
         return [s for s in latest.values() if s.fields and s.remote_id not in self.hidden]
@@ -157,6 +174,10 @@ class RemoteProvider:
         return copy
 
     def write(self, writes: Sequence[Write]) -> Iterator[Outcome]:
+        outcomes = self._outcomes(writes)
+        return iter(list(outcomes)) if self.prompt else outcomes
+
+    def _outcomes(self, writes: Sequence[Write]) -> Iterator[Outcome]:
         for write in writes:
             try:
                 self._call("write", "before")
@@ -170,7 +191,7 @@ class RemoteProvider:
         return sha256("|".join(parts).encode()).hexdigest()[:20]
 
     def normalise(self, fields: Fields) -> Fields:
-        return dict(fields)
+        return {n: EMPTY[n] if n in self.lost else value for n, value in fields.items()}
 
     def covers(self, fields: Fields) -> bool:
         return True
@@ -201,8 +222,14 @@ class RemoteProvider:
             mark=self.marker.read(marked, stored.remote_id, stored.parent),
             partial=cancelled and not gone,
             evidence="" if not gone else "tombstone" if listed else "read: gone",
+            occurrences=self._exceptions(stored) if self.whole_series else None,
+            facts={"uid": stored.uid} if stored.uid else {},
             raw={"id": stored.remote_id},
         )
+
+    def _exceptions(self, stored: Stored) -> frozenset[str] | None:
+        parts = (s for s in self.calendar.events.values() if s.parent == stored.remote_id)
+        return None if stored.parent else frozenset(s.remote_id for s in parts if s.fields)
 
     def _carry_out(self, write: Write) -> Copy:
         remote_id = write.remote_id or self._own_name(write)
@@ -214,7 +241,8 @@ class RemoteProvider:
         self.witness(write, there)
         self.calendar.writes.append((write.kind, remote_id))
         if write.kind is WriteKind.DELETE:
-            self.calendar.delete(remote_id)
+            drops = self.whole_series and there and there.parent
+            (self.calendar.drop if drops else self.calendar.delete)(remote_id)
             return Copy(remote_id, evidence="deleted by us")
         return self.copy(self.calendar.put(self._written(write, remote_id, there)))
 
@@ -227,12 +255,15 @@ class RemoteProvider:
         mark = self.marker.sign(remote_id, attempt=write.attempt, rule=write.rule)
         old = there.fields if there and there.fields and write.kind is WriteKind.UPDATE else {}
         sent = {k: v for k, v in write.fields.items() if not old or k in write.changed}
-        fields = deepcopy({**dict(EMPTY), **old, **sent})
-        return Stored(remote_id, fields, 0, self.calendar.clock(), mark, write.parent, write.slot)
+        fields = deepcopy({**dict(EMPTY), **old, **self.normalise(sent)})
+        uid = there.uid if there else ""
+        now = self.calendar.clock()
+        return Stored(remote_id, fields, 0, now, mark, write.parent, write.slot, uid)
 
     def _check_place(self, write: Write, there: Stored | None) -> None:
         """A name is given once and for ever; an occurrence needs its series."""
-        if there:
+        dropped = self.whole_series and there and there.parent and there.fields is None
+        if there and not dropped:
             raise Refusal(Remedy.ADOPT, call="insert", status=409, reason="duplicate")
         series = self.calendar.events.get(write.parent)
         if write.parent and (series is None or series.fields is None):

@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from calendars.models import Event
 from conflicts.models import Conflict
 from sync.models import Mapping, SyncItem
 from tests.sync.world import World, delete_locally, edit_locally, local_titles
@@ -201,3 +202,22 @@ def test_many_exceptions_cost_no_more_queries_than_few(world: World) -> None:
         return len(captured)
 
     assert queries("many", 30) == queries("few", 3)
+
+
+def test_a_copy_waits_while_the_guard_holds_its_local_half(world: World) -> None:
+    """Its answer would say that both sides agree, and what is held would be lost here."""
+    main = world.collection()
+    remote = world.calendars["main"]
+    for name in "abcdefgh":
+        remote.add(name, title=name)
+    world.sync(main)
+    for name in "abcdefgh":
+        remote.edit(name, location="There")
+        edit_locally(name, world.clock(), title=f"{name}, edited")
+
+    held = world.sync(main)
+    world.sync(main, released=True)
+
+    assert held.operation.holds
+    assert set(Event.objects.values_list("location", flat=True)) == {"There"}
+    assert remote.titles() == [f"{name}, edited" for name in "abcdefgh"]

@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection
 from pytest_django import DjangoDbBlocker
 
 from calendars.models import BusyRule, Event
-from integrations.models import Account, Collection, Workspace
+from integrations.models import Account, Circle, Collection, Workspace
 from sync import invariants
 from sync.invariants import check_all
 from sync.models import Mapping, SyncItem
@@ -113,6 +113,13 @@ def test_a_deletion_without_proof_is_found(world: World, column: str) -> None:
     sql(f"UPDATE sync_syncitem SET {column} = '' WHERE id = %s", line.pk)  # noqa: S608
 
     assert broken(world) == {"deletions_proven": [str(line.pk)]}
+
+
+def test_a_service_without_versions_has_none_to_bind_a_deletion_to(world: World) -> None:
+    Mapping.objects.update(version="")
+    SyncItem.objects.update(expected_version="")
+
+    assert broken(world) == {}
 
 
 def test_a_mapping_that_joins_two_workspaces_is_found(world: World) -> None:
@@ -229,6 +236,39 @@ def test_a_block_in_another_calendar_than_its_rule_says_is_found(world: World) -
     assert broken(world) == {"block_in_its_target": [str(block.pk)]}
 
 
+def test_a_copy_at_home_that_counts_as_away_is_found(world: World) -> None:
+    mapping = meeting()
+    sql("UPDATE sync_mapping SET away = true, base = '{}' WHERE id = %s", mapping.pk)
+    found = broken(world)
+    found.pop("hashes_true", None)
+
+    assert found["home_or_away"] == [str(mapping.pk)]
+
+
+def test_a_copy_in_a_calendar_outside_the_circle_is_found(world: World) -> None:
+    """So it is after somebody took a calendar out of its circle by hand."""
+    mapping, source = meeting(), Collection.objects.get(remote_id="source")
+    sql("UPDATE sync_mapping SET away = true WHERE id = %s", mapping.pk)
+    sql("UPDATE calendars_item SET home_id = %s WHERE id = %s", source.pk, mapping.item_id)
+
+    assert broken(world)["away_within_circle"] == [str(mapping.pk)]
+
+
+def test_a_copy_away_from_home_that_holds_guests_is_found(world: World) -> None:
+    mapping = meeting()
+    sql("UPDATE sync_mapping SET away = true WHERE id = %s", mapping.pk)
+
+    assert broken(world)["shared_only"] == [str(mapping.pk)]
+
+
+def test_a_circle_across_workspaces_is_found(world: World) -> None:
+    circle = Circle.objects.create(workspace=Workspace.objects.create(name="B"), name="ours")
+    main = Collection.objects.get(remote_id="target")
+    sql("UPDATE integrations_collection SET circle_id = %s WHERE id = %s", circle.pk, main.pk)
+
+    assert broken(world)["circle_in_one_workspace"] == [str(main.pk)]
+
+
 @pytest.mark.parametrize("until", ["'2026-05-01T15:00Z'", "'2026-04-29T00:00Z'"])
 def test_a_lease_out_of_time_is_found(world: World, until: str) -> None:
     main = Collection.objects.get(remote_id="target")
@@ -283,7 +323,7 @@ def test_every_invariant_has_a_test_that_breaks_it() -> None:
             "UPDATE calendars_event SET source_id = NULL WHERE busy_rule_id IS NOT NULL",
         ),
         (
-            "one_block_per_rule_and_source",
+            "one_block_per_rule_and_occurrence",
             "UPDATE calendars_event SET source_id = (SELECT item_id FROM calendars_event "
             "WHERE title = 'Secret A') WHERE busy_rule_id IS NOT NULL",
         ),

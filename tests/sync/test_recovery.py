@@ -129,6 +129,30 @@ def test_a_creation_that_arrives_after_it_was_given_up_still_follows_its_item(
     assert world.remote.titles() == ["Talk"]
 
 
+def test_a_creation_that_arrives_late_and_that_no_listing_shows_still_follows_its_item(
+    world: Calendar,
+) -> None:
+    """A complete listing may lack what is there, and its cursor lies past that for good."""
+    add_locally(world.main, world.clock(), title="New")
+    world.sync_losing("write", "before")
+    intent = SyncItem.objects.get(state=SyncItem.State.INTENDED)
+    run = world.run(world.main)
+    finish(engine.pull(run))
+    delete_locally("New", world.clock())
+    world.close(run)
+    late = Write(
+        WriteKind.CREATE, intent.remote_id, attempt=intent.pk.hex, fields=intent.after or {}
+    )
+    list(world.provider(world.main).write([late]))
+    provider = world.provider(world.main)
+    provider.hidden = frozenset([intent.remote_id])
+    world.sync(world.main, provider, complete=True)
+
+    world.sync(world.main)
+
+    assert world.remote.titles() == ["Talk"]
+
+
 def test_a_mark_proves_a_write_that_was_taken_for_refused(world: Calendar) -> None:
     edit_locally("Talk", world.clock(), title="Lecture")
     world.sync_losing("write", "after")
@@ -158,7 +182,6 @@ def test_a_complete_listing_that_lacks_too_much_is_not_believed(world: Calendar)
     for number in range(20):
         world.remote.add(f"b{number}", title=f"b{number}")
     world.sync(world.main)
-    cursor = Collection.objects.get().cursor
     provider = world.provider(world.main)
     provider.hidden = frozenset(f"b{number}" for number in range(10))
     run = world.run(world.main, provider, complete=True)
@@ -166,8 +189,23 @@ def test_a_complete_listing_that_lacks_too_much_is_not_believed(world: Calendar)
     with pytest.raises(SuspiciousListing):
         finish(engine.pull(run))
 
-    assert Collection.objects.get().cursor == cursor
+    assert Collection.objects.get().cursor == ""
     assert len(local_titles()) == 21
+
+
+def test_a_dead_cursor_is_given_up_even_if_the_listing_after_it_fails(world: Calendar) -> None:
+    """A calendar deleted and made anew under its name may take an old cursor for one of its own."""
+    world.remote.dead_before = world.remote.tick + 1
+    provider = world.provider(world.main)
+
+    def gone(call: str, moment: str) -> None:
+        if call == "page":
+            raise Refusal(Remedy.FREEZE, call=call, status=404)
+
+    provider.fault = gone
+    world.drive(world.run(world.main, provider))
+
+    assert Collection.objects.get().cursor == ""
 
 
 def test_a_run_that_lost_its_lease_stops_and_leaves_its_intent_open(world: Calendar) -> None:
@@ -209,3 +247,60 @@ def test_a_version_listed_after_its_tombstone_is_no_ghost(world: Calendar) -> No
     world.sync(world.main, provider)
 
     assert local_titles() == ["Talk"]
+
+
+def test_a_listing_that_lags_and_breaks_off_brings_back_nothing(world: Calendar) -> None:
+    """Its first page shows what is dead; the old cursor lies past the death, and says nothing."""
+    world.remote.add("b", title="Gone")
+    world.remote.delete("b")
+    for number in range(3):
+        world.remote.add(f"c{number}", title=f"Meeting {number}")
+    world.sync(world.main)
+    provider = world.provider(world.main)
+    provider.lag = 4
+
+    def fault(call: str, moment: str) -> None:
+        if call == "read":
+            raise Refusal(Remedy.RETRY, call=call, certain=False)
+
+    provider.fault = fault
+    world.drive(world.run(world.main, provider, complete=True))
+
+    world.sync(world.main)
+
+    assert "Gone" not in local_titles()
+
+
+def test_a_ruling_whose_write_was_not_answered_is_settled_once_it_is_found(world: Calendar) -> None:
+    Collection.objects.update(strategy="manual_review", fallback="manual_review")
+    world.remote.edit("a", title="Theirs")
+    edit_locally("Talk", world.clock(), title="Ours")
+    world.sync(world.main)
+    conflict = Conflict.objects.get()
+    conflict.outcome, conflict.ruled_at = Conflict.Outcome.RULED, world.clock()
+    conflict.ruling = {"exists": True, "fields": conflict.local}
+    conflict.save()
+    world.sync_losing("write", "after")
+
+    world.sync(world.main)
+
+    assert world.remote.titles() == ["Ours"]
+    conflict.refresh_from_db()
+    assert conflict.outcome == Conflict.Outcome.SETTLED
+    assert not SyncItem.objects.filter(state=SyncItem.State.HELD).exists()
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_late_listing_does_not_bring_back_the_copy_that_another_replaced(
+    world: Calendar, ordered: bool
+) -> None:
+    world.remote.delete("a")
+    edit_locally("Talk", world.clock(), title="Lecture")
+    world.sync(world.main)
+    assert world.remote.titles() == ["Lecture"]
+    provider = world.provider(world.main)
+    provider.ordered, provider.also = ordered, [world.remote.history[0]]
+
+    world.sync(world.main, provider)
+
+    assert local_titles() == ["Lecture"]

@@ -6,9 +6,13 @@ import pytest
 
 from calendars.models import Event
 from conflicts.models import Conflict
+from integrations import registry
+from integrations.models import Collection
 from sync import engine
 from sync.core.provider import Refusal, Remedy
-from sync.models import SyncItem
+from sync.core.records import Direction
+from sync.models import Mapping, SyncItem
+from sync.preview import preview_collections
 from tests.sync.world import (
     World,
     add_locally,
@@ -59,6 +63,30 @@ def test_an_exception_known_before_its_series_joins_it(world: Series) -> None:
     world.sync(world.main)
 
     assert Event.objects.get(title="Only this").series.event.title == "All of them"
+
+
+def test_a_run_that_dies_never_leaves_a_series_without_its_exceptions(world: Series) -> None:
+    world.remote.add(f"t_{SLOT}", title="Only this", parent="t", slot=SLOT)
+    world.sync(world.main)
+    world.remote.add("t", title="All of them", recurrence=DAILY)
+
+    all_of_them = Event.objects.filter(title="All of them")
+    next(step for step in engine.pull(world.run(world.main)) if step and all_of_them.exists())
+
+    assert Event.objects.get(title="Only this").series.event.title == "All of them"
+
+
+def test_a_series_whose_copy_has_no_name_stops_no_other_event(world: Series) -> None:
+    """Services that name copies themselves leave them without a name until they answer."""
+    world.remote.add("plain", title="Lunch")
+    world.sync(world.main)
+    Mapping.objects.filter(remote_id="s").update(remote_id="", remote_hash="")
+    edit_locally("Later today", world.clock(), location="Room 1")
+    world.remote.edit("plain", title="Late lunch")
+
+    world.sync(world.main)
+
+    assert "Late lunch" in local_titles()
 
 
 def test_a_series_deleted_remotely_takes_its_exceptions_along(world: Series) -> None:
@@ -132,6 +160,26 @@ def test_a_series_that_is_made_again_brings_its_exceptions_along(world: Series) 
     assert after.operation.counts == {}
 
 
+def test_a_dry_run_foretells_an_exception_that_is_taken_in_after_its_series_came_back(
+    world: Series, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exception waits for its series, so that only the second half of a run takes it in."""
+    monkeypatch.setattr(registry, "open_provider", lambda c, **how: world.provider(c))
+    slot = "2026-05-07T07:00:00Z"
+    delete_locally("Daily", world.clock())
+    world.remote.edit("s", title="Daily, still")
+    world.remote.add(f"s_{slot}", title="Another", parent="s", slot=slot)
+
+    world.main.refresh_from_db()
+    (said,) = preview_collections(collections=[world.main], clock=world.clock)
+    done = world.sync(world.main).operation
+
+    foretold = sorted((change.side, change.action, change.key) for change in said.changes)
+    assert ("local", "create", f"s_{slot}") in foretold
+    assert foretold == sorted(done.items.values_list("side", "action", "remote_id"))
+    assert said.counts.items() <= done.counts.items()
+
+
 def test_both_sides_changing_the_same_occurrence_meet_in_one_exception(world: Series) -> None:
     slot = "2026-05-07T07:00:00Z"
     world.remote.add(f"s_{slot}", title="There", location="Hall", parent="s", slot=slot)
@@ -160,6 +208,20 @@ def test_a_series_and_its_exception_that_appear_within_a_run_go_out_together(
     assert world.remote.titles() == ["Busy", "Busy, later", "Daily", "Later today"]
 
 
+def test_a_series_moves_before_the_exceptions_that_its_new_hour_makes_possible(
+    world: Series,
+) -> None:
+    """A service refuses an exception of an occurrence that the series does not have yet."""
+    series = edit_locally("Daily", world.clock(), location="Another hour")
+    except_locally("Daily", "2026-05-07T09:00:00Z", world.clock(), title="At the new hour")
+
+    world.sync(world.main)
+
+    sent = SyncItem.objects.filter(side="remote").order_by("created_at", "pk")
+    assert [item.item.event.title for item in sent] == ["Daily", "At the new hour"]
+    assert sent[0].item == series
+
+
 def test_a_new_exception_waits_for_a_series_that_could_not_be_made(world: Series) -> None:
     edit_locally("Daily", world.clock(), title="Daily, still")
     world.remote.delete("s")
@@ -174,3 +236,21 @@ def test_a_new_exception_waits_for_a_series_that_could_not_be_made(world: Series
 
     tried = SyncItem.objects.filter(side="remote")
     assert set(tried.values_list("item__event__title", flat=True)) == {"Daily, still"}
+
+
+def test_an_occurrence_that_is_cancelled_already_is_not_deleted_again(world: Series) -> None:
+    """A service shows a deleted occurrence cancelled, also if it never answered the deletion."""
+    Collection.objects.update(direction=Direction.PUSH)
+    delete_locally("Later today", world.clock())
+
+    def lose_the_answer(call: str, moment: str) -> None:
+        if (call, moment) == ("write", "after"):
+            raise Refusal(Remedy.RETRY, call=call, certain=False)
+
+    provider = world.provider(world.main)
+    provider.fault = lose_the_answer
+    world.sync(world.main, provider)
+    after = world.sync(world.main)
+
+    assert [kind for kind, _ in world.remote.writes] == ["delete"]
+    assert after.operation.counts == {}

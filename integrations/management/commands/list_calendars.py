@@ -60,7 +60,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({"accounts": accounts}, indent=2))
             return
         if not accounts:
-            self.stdout.write("Nothing is connected yet: manage.py connect_account google")
+            self.stdout.write("Nothing is connected yet: see manage.py connect_account --help")
         # Nobody looks at the width of a pipe, and an id must stay in one piece.
         width = None if self.stdout.isatty() else 200
         console = Console(file=self.stdout, width=width)  # type: ignore[arg-type]

@@ -1,22 +1,26 @@
 """Bring calendars in step, or show what that would do."""
 
+import gc
 import json
 from argparse import ArgumentParser
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import IO, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn
 
 from integrations.models import Collection
 from sync import rendering
-from sync.choosing import NoSuchChoice, choose_collections
+from sync.choosing import (
+    NoSuchChoice,
+    choose_collections,
+    resting_accounts,
+    why_it_rests,
+)
+from sync.core.text import clean
 from sync.preview import preview_collections
 from sync.reports import BUSY, Report, State, Watch
-from sync.run import Step
 from sync.services import sync_collections
 
 # The first of these that any collection came to decides the exit code (0: all is done).
@@ -28,6 +32,8 @@ class Command(BaseCommand):
     4 another run holds the lease, 5 out of time."""
 
     help = __doc__
+    # A run that cron starts every few minutes leaves them to `check` and `migrate`.
+    requires_system_checks: list[str] | tuple[str, ...] = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
@@ -46,6 +52,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Translate the options, call one service, translate the answer."""
+        gc.freeze()  # what was loaded so far stays: looking for garbage in it only takes time
         if options["timeout"] is not None and options["timeout"] <= 0:
             raise CommandError("--timeout takes a number of seconds above 0", returncode=2)
         try:
@@ -56,10 +63,17 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=2) from error
         act = self._preview if options["dry_run"] else self._sync
         reports = act(collections, options)
+        self._warn_of_resting(options)
         states = {report.state for report in reports}
         for state, code in EXIT_CODES.items():
             if state in states:
                 raise SystemExit(code)
+
+    def _warn_of_resting(self, options: dict[str, Any]) -> None:
+        """Name the accounts whose calendars were left out, or nobody would notice for long."""
+        if options["calendar_id"] is None:
+            for account in resting_accounts(options["account_id"]):
+                self.stderr.write(clean(why_it_rests(account)))
 
     def _preview(self, collections: list[Collection], options: dict[str, Any]) -> list[Report]:
         reports = preview_collections(
@@ -72,7 +86,7 @@ class Command(BaseCommand):
         return reports
 
     def _sync(self, collections: list[Collection], options: dict[str, Any]) -> list[Report]:
-        with self._progress(options) as progress:
+        with self._progress(options) as watch:
             reports = sync_collections(
                 collections=collections,
                 clock=timezone.now,
@@ -80,23 +94,20 @@ class Command(BaseCommand):
                 complete=options["force_full"],
                 released=options["allow_mass_delete"],
                 deadline=_deadline(options["timeout"]),
-                watch=_watch(progress),
+                watch=watch,
             )
         wanted = options["json"] or options["verbose"]
-        lines = [(r, rendering.done_lines(r) if wanted else []) for r in reports]
-        self._show(lines, options, details=options["verbose"])
+        shown = rendering.done_lines if wanted else rendering.failed_lines
+        self._show([(r, shown(r)) for r in reports], options, details=options["verbose"])
         return reports
 
-    def _progress(self, options: dict[str, Any]) -> Progress:
+    def _progress(self, options: dict[str, Any]) -> AbstractContextManager[Watch | None]:
         """Return progress bars; they show only on a terminal, and never beside JSON."""
-        console = Console(file=cast(IO[str], self.stderr))
-        quiet = options["json"] or not console.is_terminal
-        columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            TextColumn("{task.completed}"),
-        )
-        return Progress(*columns, console=console, disable=quiet, transient=True)
+        if options["json"] or not self.stderr.isatty():
+            return nullcontext()
+        from sync.printing import progress
+
+        return progress(cast(IO[str], self.stderr))
 
     def _show(
         self,
@@ -111,23 +122,17 @@ class Command(BaseCommand):
             document = [rendering.as_json(report, lines) for report, lines in reports]
             self.stdout.write(json.dumps({"collections": document}, indent=1))
             return
-        console = Console(file=cast(IO[str], self.stdout), soft_wrap=not self.stdout.isatty())
         for report, lines in reports:
-            rendering.print_report(console, report, lines, verbose=details)
+            self._print(report, lines, details=details)
+
+    def _print(self, report: Report, lines: list[rendering.Line], *, details: bool) -> None:
+        if not (details or self.stdout.isatty()):
+            self.stdout.write(rendering.plain(report, lines))
+            return
+        from sync.printing import print_report
+
+        print_report(cast(IO[str], self.stdout), report, lines, details=details)
 
 
 def _deadline(seconds: float | None) -> datetime | None:
     return timezone.now() + timedelta(seconds=seconds) if seconds else None
-
-
-def _watch(progress: Progress) -> Watch:
-    """Return a watcher that keeps one bar per collection and phase."""
-    bars: dict[tuple[object, str], TaskID] = {}
-
-    def watch(collection: Collection, step: Step) -> None:
-        key = (collection.pk, step.phase)
-        if key not in bars:
-            bars[key] = progress.add_task(f"{escape(collection.name)}: {step.phase}", total=None)
-        progress.update(bars[key], completed=step.done)
-
-    return watch

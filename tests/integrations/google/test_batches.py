@@ -1,5 +1,7 @@
 """Writing to Google in batches, against the sandbox over HTTP."""
 
+import time
+
 import pytest
 
 from integrations.google.provider import GoogleCalendar
@@ -118,3 +120,26 @@ def test_a_deletion_is_believed_only_by_its_own_answer(
     for outcome in provider.write([delete(copy) for copy in copies]):
         assert outcome.refusal is not None
         assert (outcome.refusal.remedy, outcome.refusal.certain) == (Remedy.RETRY, False)
+
+
+def test_a_batch_is_on_its_way_before_anybody_asks_for_its_outcomes(google: Google) -> None:
+    provider = google.open()
+    writes = [create(provider.name(str(n)), plain(str(n)), attempt=f"a{n}") for n in range(3)]
+    outcomes = provider.write(writes)
+    for _ in range(500):
+        if any(entry["path"].startswith("/batch") for entry in google.requests()):
+            break
+        time.sleep(0.01)
+    copies, _ = listed(provider)
+    assert len(copies) == 3
+    assert all(outcome.copy for outcome in outcomes)
+
+
+def test_a_batch_with_a_refused_token_is_sent_again_with_a_new_one(google: Google) -> None:
+    provider = google.open()
+    listed(provider)
+    saved = google.purse.saved
+    google.sandbox.fault("error", operation="batch", status=401, reason="authError")
+    outcomes = batch(provider, 3)
+    assert all(outcome.copy for outcome in outcomes.values())
+    assert google.purse.saved == saved + 1

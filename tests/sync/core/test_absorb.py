@@ -59,9 +59,10 @@ def test_a_tombstone_is_news_once():
     assert weigh(DEAD, listed(fields=None), strong=False) is Verdict.SAME
 
 
-def test_a_partial_observation_changes_only_what_it_shows():
+def test_nothing_is_known_of_what_a_partial_observation_hides():
     partial = Copy("id", fields={"start": 2}, partial=True)
-    assert overlay({"start": 1, "title": "Lunch"}, partial) == {"start": 2, "title": "Lunch"}
+    lunch = {"start": 1, "title": "Lunch"}
+    assert overlay(lunch, partial, lunch) == {"start": 2}
     assert overlay(None, partial) == {"start": 2}
 
 
@@ -71,6 +72,7 @@ def test_a_partial_observation_of_what_was_agreed_is_no_change():
     agreed = {"start": 9, "status": "cancelled"}
     assert overlay(moved, cancelled, agreed) == agreed
     assert overlay(moved, cancelled, moved) == {"start": 16, "status": "cancelled"}
+    assert overlay(None, cancelled, moved) == {"start": 16, "status": "cancelled"}
 
 
 def test_a_full_observation_replaces_everything_and_a_tombstone_empties():

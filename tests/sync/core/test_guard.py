@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.core.guard import Dangers, Limits, delta, holds
+from sync.core.guard import Dangers, Limits, delta, holds, how_many_matter
 
 LIMITS = Limits()
 
@@ -58,6 +58,30 @@ dangers = st.builds(
     alike_changes=st.integers(0, 400),
     distrust=st.sampled_from(["", "its filter changed"]),
 )
+limits = st.builds(
+    Limits,
+    most=st.integers(0, 60),
+    share=st.floats(0, 1),
+    share_per_day=st.floats(0, 1),
+    always=st.integers(0, 10),
+)
+
+
+@given(dangers, limits)
+def test_items_beyond_those_that_matter_change_nothing(dangers, limits):
+    most = how_many_matter(dangers, limits)
+
+    counted = replace(dangers, mapped=min(dangers.mapped, most or dangers.mapped))
+    assert holds(counted, limits) == holds(dangers, limits)
+
+
+def test_few_deletions_need_few_items_counted():
+    assert how_many_matter(Dangers(1, 0, 0), LIMITS) == 2
+    assert how_many_matter(Dangers(5, 0, 0, alike_changes=5), LIMITS) == 6
+    assert how_many_matter(Dangers(50, 0, 0), LIMITS) == 501
+    assert how_many_matter(Dangers(6, 0, 0), replace(LIMITS, share=0.0)) is None
+
+
 limits = st.builds(
     Limits,
     most=st.integers(0, 100),

@@ -65,6 +65,44 @@ def test_an_exception_date_here_and_a_new_rule_there_fit_together():
     assert merged == ["RRULE:FREQ=WEEKLY", "EXDATE:20260506"]
 
 
+def test_two_spellings_that_were_never_agreed_on_need_nobody_and_ours_is_kept():
+    merged = merge(None, {"title": "Team Lunch"}, {"title": " team  lunch"}, ASK, NOBODY)
+    assert merged.fields == {"title": "Team Lunch"}
+    assert merged.clashes == (Clash("title", None, "Team Lunch", " team  lunch", Side.LOCAL),)
+
+
+def test_a_spelling_changed_on_both_sides_is_a_clash_like_any_other():
+    merged = merge({"title": "lunch"}, {"title": "Lunch"}, {"title": "LUNCH"}, ASK, NOBODY)
+    assert not merged.settled
+
+
+def test_who_wants_to_be_asked_is_asked_about_spellings_too():
+    asked = MergePolicy((Strategy.MANUAL_REVIEW,))
+    assert not merge(None, {"title": "Lunch"}, {"title": "lunch"}, asked, NOBODY).settled
+
+
+def test_a_strategy_that_names_a_side_decides_about_spellings():
+    merged = merge(None, {"title": "Lunch"}, {"title": "lunch"}, REMOTE, NOBODY)
+    assert merged.fields == {"title": "lunch"}
+
+
+def test_one_moment_said_in_two_zones_needs_nobody_and_ours_is_kept():
+    there = {"start": {**NINE, "zone": "UTC"}, "end": TEN}
+    merged = merge(None, {"start": NINE, "end": TEN}, there, ASK, NOBODY)
+    assert merged.fields == {"start": NINE, "end": TEN}
+    assert merged.clashes == (Clash("start", None, NINE, there["start"], Side.LOCAL),)
+
+
+def test_a_series_in_another_zone_is_another_one_after_the_clocks_change():
+    here = {"start": NINE, "end": TEN, "recurrence": ["RRULE:FREQ=WEEKLY"]}
+    assert not merge(None, here, {**here, "start": {**NINE, "zone": "UTC"}}, ASK, NOBODY).settled
+
+
+def test_times_that_were_never_agreed_on_and_differ_clash():
+    there = {"start": {**NINE, "zone": "UTC"}, "end": ELEVEN}
+    assert not merge(None, {"start": NINE, "end": TEN}, there, ASK, NOBODY).settled
+
+
 def test_attendees_are_merged_one_by_one():
     def guest(name, response="needsAction"):
         return {"email": f"{name}@example.com", "response": response}

@@ -137,6 +137,19 @@ def test_a_deletion_is_followed_though_the_copy_never_showed_every_field():
     assert reconcile(here, TWO_WAY).on_local is Action.DELETE
 
 
+def test_what_was_hidden_from_whoever_deletes_is_kept():
+    here = State({"x": 1}, None, {"x": 1, "title": "Dentist"})
+    decision = reconcile(here, TWO_WAY)
+    assert decision.on_remote is Action.DELETE
+    assert [clash.remote for clash in decision.clashes] == [{"x": 1, "title": "Dentist"}]
+
+
+def test_a_deletion_of_what_was_seen_keeps_nothing_more():
+    for base in ({"x": 1, "title": "Dentist"}, {"x": 1}):
+        here = State(base, None, {"x": 1, "title": base.get("title", "")})
+        assert reconcile(here, TWO_WAY).clashes == ()
+
+
 def test_a_field_that_neither_side_shows_any_more_is_no_edit():
     here = State({"x": 1, "colour": "7"}, None, {"x": 1})
     assert reconcile(here, TWO_WAY).on_remote is Action.DELETE

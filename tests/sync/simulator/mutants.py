@@ -5,11 +5,12 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
-from sync import engine, journal, observing, outward, staging, tracking
+from integrations.models import Collection
+from sync import engine, journal, observing, outward, preview, staging, tracking
 from sync.core import absorb
 from sync.core.absorb import Verdict
 from sync.core.provider import Copy
-from sync.models import Mapping
+from sync.models import Mapping, SyncItem
 from sync.observing import Batch, Sighting, observe
 from sync.run import Run
 from tests.sync.remote import RemoteProvider
@@ -87,6 +88,28 @@ def marks_are_not_read() -> AbstractContextManager[Any]:
     return mock.patch.object(staging, "_attempts", return_value={})
 
 
+def the_fence_is_not_checked() -> AbstractContextManager[Any]:
+    """A worker that slept through its lease commits all the same."""
+    return mock.patch.object(Collection, "prove_lease")
+
+
+def writes_are_not_announced() -> AbstractContextManager[Any]:
+    """What is sent is not written down before."""
+    announce = journal.write_intents
+
+    def spoiled(*args: Any) -> Any:
+        intents = announce(*args)
+        SyncItem.objects.filter(pk__in=[intent.pk for intent in intents]).delete()
+        return intents
+
+    return mock.patch.object(journal, "write_intents", spoiled)
+
+
+def dry_runs_are_kept() -> AbstractContextManager[Any]:
+    """What a dry run wrote to find out stays written."""
+    return mock.patch.object(preview.transaction, "set_rollback")
+
+
 MUTANTS: tuple[Callable[[], AbstractContextManager[Any]], ...] = (
     cursor_before_its_pages,
     unconditional_writes,
@@ -96,4 +119,7 @@ MUTANTS: tuple[Callable[[], AbstractContextManager[Any]], ...] = (
     losses_are_not_kept,
     names_are_the_services,
     marks_are_not_read,
+    the_fence_is_not_checked,
+    writes_are_not_announced,
+    dry_runs_are_kept,
 )

@@ -1,0 +1,1 @@
+"""A stateful test over real HTTP: two Google accounts, one CalDAV server, people, crashes."""

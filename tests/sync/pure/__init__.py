@@ -1,0 +1,1 @@
+"""A seeded simulator of what the engine decides: many worlds a second, without a database."""
