@@ -111,7 +111,8 @@ def test_copies_whose_times_were_said_in_different_zones_ask_nobody(world: Stran
     start, end = ({**at(hour), "zone": "UTC"} for hour in (9, 10))
     add(world, "a", "lunch", title="Lunch", start=at(9), end=at(10))
     add(world, "b", "lunch", title="Lunch", start=start, end=end)
-    world.sync_all()
+    world.sync_all("a")
+    world.sync_all("b")
     world.meet("a", "b")
 
     world.settle()
