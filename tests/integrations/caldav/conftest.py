@@ -11,8 +11,6 @@ from tests.integrations.caldav.person import Person
 from tests.integrations.samples import plain
 from tests.radicale import PEOPLE, Radicale, start
 
-pytest.register_assert_rewrite("tests.integrations.provider_contract")
-
 USER = "work"
 _numbers = count()
 

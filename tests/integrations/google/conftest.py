@@ -17,8 +17,6 @@ from sync.core.marks import Marker
 from sync.core.provider import Copy
 from sync.core.records import Fields
 
-pytest.register_assert_rewrite("tests.integrations.provider_contract")
-
 WORK, HOME = "work@example.com", "home@example.com"
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 KEY = b"k" * 32
