@@ -4,6 +4,7 @@ import os
 import socket
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -15,11 +16,14 @@ from integrations.models import Collection, LeaseLost
 from integrations.services import freeze_account, keep_lists_fresh
 from integrations.vault import CannotOpen
 from sync import engine
-from sync.core.provider import Refusal, Remedy
+from sync.core.provider import Provider, Refusal, Remedy
 from sync.models import SyncOperation
 from sync.observing import SuspiciousListing
 from sync.reports import BUSY, Clock, Report, State, Watch
 from sync.run import LEASE_SECONDS, Run, Steps
+
+# Of how many collections what changed is asked for at the same time; one is worked on at a time.
+ASKED_AHEAD = 4
 
 
 class OutOfTime(Exception):
@@ -44,7 +48,9 @@ def sync_collections(
     keep_lists_fresh({c.account_id: c.account for c in collections}.values(), now=clock())
     way = _Way(clock, trigger, complete, released, deadline, watch)
     runs = [_Attempt(collection, way) for collection in collections]
-    for attempt in runs:
+    for number, attempt in enumerate(runs):
+        for soon in runs[number : number + ASKED_AHEAD]:
+            soon.ask_ahead()
         attempt.half(engine.pull, "pull")
     Collection.poke(refresh_busy_blocks(now=clock()).targets, now=clock())
     for attempt in runs:
@@ -73,6 +79,17 @@ class _Attempt:
         self.clock = way.clock
         self.follow = redraw(collection, way.clock)
         self.run: Run | None = None
+        self.provider: Provider | None = None
+        self.fence = collection.lease_fence
+
+    def ask_ahead(self) -> None:
+        """Ask what changed before it is this collection's turn; trouble waits until then."""
+        collection = self.report.collection
+        if self.provider or self.way.complete or not collection.cursor:
+            return
+        with suppress(CannotOpen):
+            self.provider = registry.open_provider(collection, now=self.clock())
+            self.provider.ask_ahead(collection.cursor)
 
     def half(self, steps: Callable[[Run], Steps], name: str) -> None:
         """Drive one half of a run under the lease; trouble ends in the report, not here."""
@@ -100,10 +117,19 @@ class _Attempt:
 
     def _opened(self) -> Run:
         if self.run is None:
-            self.run = _open_run(self.report.collection, self.clock, self.way.trigger, self.follow)
+            provider = self._fresh_provider()
+            operation = _open_operation(self.report.collection, self.clock(), self.way.trigger)
+            self.run = Run(self.report.collection, provider, operation, self.clock, self.follow)
             self.run.complete, self.run.released = self.way.complete, self.way.released
             self.report.operation = self.run.operation
         return self.run
+
+    def _fresh_provider(self) -> Provider:
+        """Return the provider that has asked ahead, unless another run came in between."""
+        collection = self.report.collection
+        if self.provider and collection.lease_fence == self.fence + 1:
+            return self.provider
+        return registry.open_provider(collection, now=self.clock())
 
     def _drive(self, steps: Steps) -> None:
         for step in steps:
@@ -152,19 +178,12 @@ def _outcome(run: Run) -> str:
     return State.HELD if run.operation.holds else State.DONE
 
 
-def _open_run(collection: Collection, clock: Clock, trigger: str, follow: "Following") -> Run:
-    """Open the provider and the operation of a run that holds the lease."""
-    collection.operations.filter(state=State.RUNNING).update(
-        state=State.ABANDONED, ended_at=clock()
+def _open_operation(collection: Collection, now: datetime, trigger: str) -> SyncOperation:
+    """Open the operation of a run that holds the lease; one that is still open has died."""
+    collection.operations.filter(state=State.RUNNING).update(state=State.ABANDONED, ended_at=now)
+    return SyncOperation.objects.create(
+        collection=collection, trigger=trigger, started_at=now, fence=collection.lease_fence
     )
-    provider = registry.open_provider(collection, now=clock())
-    operation = SyncOperation.objects.create(
-        collection=collection,
-        trigger=trigger,
-        started_at=clock(),
-        fence=collection.lease_fence,
-    )
-    return Run(collection, provider, operation, clock, follow)
 
 
 @dataclass(slots=True)

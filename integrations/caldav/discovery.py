@@ -11,7 +11,7 @@ from integrations.caldav.multistatus import Member
 from integrations.caldav.urls import BadAddress, as_collection, cleaned, origin, resolve
 from integrations.caldav.xml import CALDAV, DAV, propfind, text_of
 from integrations.retries import Sleep
-from integrations.wire import HttpLike
+from integrations.wire import BackgroundHttp
 from sync.core.provider import Refusal, Remedy
 
 WELL_KNOWN: Final = "/.well-known/caldav"
@@ -45,7 +45,7 @@ class Found:
     addresses: Sequence[str] = ()
 
 
-def introduce(http: HttpLike, url: str, user: str, password: str, *, sleep: Sleep) -> Login:
+def introduce(http: BackgroundHttp, url: str, user: str, password: str, *, sleep: Sleep) -> Login:
     """Return the login of a person whom the server knows; it learns the password last.
 
     The server is asked without a name first: one which wants Digest never sees the password itself,

@@ -52,6 +52,14 @@ def everything(dav: Dav, url: str) -> Changes:
     return _by_etag(dav, url, Cursor(), "list")
 
 
+def ask_ahead(dav: Dav, url: str, cursor: Cursor) -> None:
+    """Ask by now what `everything` or `since` will ask first."""
+    if cursor.token or not cursor.tag:
+        dav.ask_ahead("REPORT", url, sync_collection(cursor.token), depth="0")
+    else:
+        dav.ask_ahead("PROPFIND", url, _ASK_TAG, depth="0")
+
+
 def since(dav: Dav, url: str, cursor: Cursor) -> Changes:
     """List what changed since a cursor. Raises `Refusal`, RESYNC for one that is dead."""
     if cursor.token:

@@ -58,6 +58,11 @@ class Proof:
         self._login = login
         self._digest: HTTPDigestAuth | None = None
 
+    @property
+    def counts(self) -> bool:
+        """Say whether each header counts those before it, so that their order matters (Digest)."""
+        return self._digest is not None or self._login.scheme == DIGEST
+
     def header(self, method: str, url: str) -> Mapping[str, str]:
         """Return the header, empty as long as a challenge is missing that it must answer."""
         if self._digest is not None:

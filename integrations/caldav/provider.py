@@ -1,7 +1,8 @@
 """CalDAV as a provider: one calendar of one account."""
 
 from base64 import b32hexencode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from hashlib import blake2b, sha256
 from typing import Final
@@ -12,7 +13,7 @@ from integrations.caldav.copies import Contents, Reader, contents, loose_in
 from integrations.caldav.cursor import Cursor, DeadCursor, parse_cursor
 from integrations.caldav.errors import refused
 from integrations.caldav.names import parse_name
-from integrations.caldav.resources import Shelf
+from integrations.caldav.resources import Shelf, Stored
 from integrations.caldav.writing import Writer
 from integrations.ical import normalise
 from integrations.ical.reading import MARK
@@ -59,6 +60,11 @@ class CalDavCalendar:
         """Count the requests that were sent."""
         return self._dav.calls
 
+    def ask_ahead(self, cursor: str) -> None:
+        """Ask which files changed, in the background."""
+        with suppress(DeadCursor):
+            listing.ask_ahead(self._dav, self._url, parse_cursor(cursor) if cursor else Cursor())
+
     def changes(self, cursor: str) -> Iterator[Page]:
         """Yield what changed since `cursor`, everything when it is "".
 
@@ -71,17 +77,26 @@ class CalDavCalendar:
         loose = dict(found.cursor.loose) if cursor else {}
         copies = [copy for file in found.gone for copy in _gone(file, loose, "tombstone in delta")]
         files = [*found.changed, *found.missing]
-        for start in range(0, len(files), PAGE_SIZE):
-            page = self._page(files[start : start + PAGE_SIZE], loose, first=not cursor)
+        for stored in self._read_all(files):
+            page = self._page(stored, loose, first=not cursor)
             yield Page([*copies, *page.copies], None, page.unreadable, strong=True)
             copies = []
         found.cursor.loose = loose
         yield Page(copies, str(found.cursor), strong=True)
 
-    def _page(self, files: Sequence[str], loose: dict[str, list[str]], *, first: bool) -> Contents:
-        """Read files; what one held before and holds no longer is gone."""
+    def _read_all(self, files: Sequence[str]) -> Iterator[Mapping[str, Stored]]:
+        """Read files, a report at a time; while one is looked through, the next is on its way."""
+        for end in range(PAGE_SIZE, len(files) + PAGE_SIZE, PAGE_SIZE):
+            page = self._shelf.many(files[end - PAGE_SIZE : end])
+            self._shelf.ask_ahead(files[end : end + PAGE_SIZE])
+            yield page
+
+    def _page(
+        self, files: Mapping[str, Stored], loose: dict[str, list[str]], *, first: bool
+    ) -> Contents:
+        """Return what files hold; what one held before and holds no longer is gone."""
         page = Contents()
-        for file, stored in self._shelf.many(files).items():
+        for file, stored in files.items():
             if stored.evidence:
                 page.copies += [] if first else _gone(file, loose, stored.evidence)
                 continue
@@ -138,8 +153,8 @@ class CalDavCalendar:
             yield from self._with_marks(listing.everything(self._dav, self._url).changed)
 
     def _with_marks(self, files: Sequence[str]) -> Iterator[Copy]:
-        for start in range(0, len(files), PAGE_SIZE):
-            page = self._page(files[start : start + PAGE_SIZE], {}, first=True)
+        for stored in self._read_all(files):
+            page = self._page(stored, {}, first=True)
             yield from (copy for copy in page.copies if copy.mark and copy.mark.rule)
 
 

@@ -76,6 +76,11 @@ class Shelf:
             self.check_calendar()
         return found
 
+    def ask_ahead(self, files: Sequence[str]) -> None:
+        """Ask by now for the resources that are read next."""
+        if files and self._multiget:
+            self.dav.ask_ahead("REPORT", self.url, self._multiget_of(files), depth="1")
+
     def _together(self, files: Sequence[str]) -> dict[str, Stored]:
         """Read resources with as few reports as the server allows; some may be left out."""
         found: dict[str, Stored] = {}
@@ -93,7 +98,7 @@ class Shelf:
         return found
 
     def _report(self, files: Sequence[str]) -> dict[str, Stored]:
-        body = multiget(urlsplit(self.address(file)).path for file in files)
+        body = self._multiget_of(files)
         answer = self.dav.ask("multiget", "REPORT", self.url, body, depth="1")
         found: dict[str, Stored] = {}
         for member in answer.members:
@@ -104,6 +109,9 @@ class Shelf:
                 text = member.properties[DATA].text or ""
                 found[file] = self._stored(file, text.encode(), member.text(ETAG))
         return found
+
+    def _multiget_of(self, files: Sequence[str]) -> bytes:
+        return multiget(urlsplit(self.address(file)).path for file in files)
 
     def one(self, file: str) -> Stored:
         """Read one resource as it stands now. Raises `Refusal`.

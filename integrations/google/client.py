@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 
 from googleapiclient.errors import HttpError
 
+from integrations.ahead import AheadHttp
 from integrations.google.errors import misread, refusal
 from integrations.retries import Sleep, for_reads, for_writes
 from integrations.wire import BackgroundHttp, HttpLike
@@ -119,14 +120,18 @@ class Calendar(Api):
     """The Calendar API, version 3."""
 
     service = "calendar"
-    http: BackgroundHttp
+    http: AheadHttp
 
     def __init__(self, http: BackgroundHttp, *, root: str = "", sleep: Sleep = time.sleep) -> None:
         """Take the same as `Api`, and the resources that are kept."""
-        super().__init__(http, root=root, sleep=sleep)
+        super().__init__(AheadHttp(http), root=root, sleep=sleep)
         self.events = _resource("calendar", "v3", root, "events")
         self.calendar_list = _resource("calendar", "v3", root, "calendarList")
         self.batch_uri = urljoin(self.root, "batch/calendar/v3")
+
+    def ask_ahead(self, request: "HttpRequest") -> None:
+        """Make the call that is read next by now."""
+        self.http.ask_ahead(request.uri, request.method, request.body, request.headers)
 
 
 class Identity(Api):

@@ -5,7 +5,7 @@ from base64 import b32hexencode
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b, sha256
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from integrations.google.client import Calendar
 from integrations.google.errors import misread
@@ -33,6 +33,9 @@ from sync.core.provider import (
     WriteKind,
 )
 from sync.core.records import Fields
+
+if TYPE_CHECKING:
+    from googleapiclient.http import HttpRequest
 
 PAGE_SIZE: Final = 2500
 LIST_MASK: Final = f"nextPageToken,nextSyncToken,accessRole,items({MASK})"
@@ -88,17 +91,19 @@ class GoogleCalendar:
         """Count the calls as Google's quota does: each part of a batch is one."""
         return self._calendar.calls
 
+    def ask_ahead(self, cursor: str) -> None:
+        """Ask for the first page of what changed since `cursor`, in the background."""
+        self._calendar.ask_ahead(self._list(self._since(cursor)))
+
     def changes(self, cursor: str) -> Iterator[Page]:
         """Yield what changed since `cursor`; all events that end within the window when it is "".
 
         Google forbids `timeMin` beside a sync token, so a delta is not bound to the window.
         """
         call, evidence = "events.list", "tombstone in listing"
-        start: Mapping[str, Any] = {"timeMin": self._listed_from.isoformat(timespec="seconds")}
         if cursor:
             call, evidence = "events.sync", "tombstone in delta"
-            start = {"syncToken": cursor}
-        for answer in self._pages(call, start):
+        for answer in self._pages(call, self._since(cursor)):
             self._role = answer.get("accessRole", self._role)
             copies, unreadable = read_page(
                 answer.get("items", ()), marker=self._marker, role=self._role, evidence=evidence
@@ -106,27 +111,38 @@ class GoogleCalendar:
             cursor_next = None if answer.get("nextPageToken") else answer["nextSyncToken"]
             yield Page(copies, cursor_next, unreadable)
 
+    def _since(self, cursor: str) -> Mapping[str, Any]:
+        if cursor:
+            return {"syncToken": cursor}
+        return {"timeMin": self._listed_from.isoformat(timespec="seconds")}
+
     def _pages(self, call: str, query: Mapping[str, Any]) -> Iterator[Raw]:
         """Yield the pages of a listing; each repeats all parameters and says where the next begins.
 
         A page may be empty and not be the last; the last one, and only that, has a sync token.
         """
         page_tokens: list[str] = []
+        request = self._list(query)
         while True:
-            at = {"pageToken": page_tokens[-1]} if page_tokens else {}
-            request = self._calendar.events.list(**self._list_parameters, **query, **at)
             answer = self._calendar.read(call, request)
             if not isinstance(answer.get("items", []), list):
                 raise misread("calendar", call, 200, "no list of items")
             token = answer.get("nextPageToken")
             if not token and not answer.get("nextSyncToken") and call != _SEARCH:
                 raise misread("calendar", call, 200, "neither a next page nor a sync token")
+            if token:
+                request = self._list(query, pageToken=token)
+                self._calendar.ask_ahead(request)
             yield answer
             if not token:
                 return
             if page_tokens.count(token) == _MOST_REPEATS:
                 raise misread("calendar", call, 200, "the same page again and again")
             page_tokens.append(token)
+
+    def _list(self, query: Mapping[str, Any], **at: str) -> "HttpRequest":
+        request: HttpRequest = self._calendar.events.list(**self._list_parameters, **query, **at)
+        return request
 
     def read(self, remote_id: str) -> Copy:
         """Read one event; gone are a cancelled one, and one that Google says it does not know.

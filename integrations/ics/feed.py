@@ -3,19 +3,21 @@
 import json
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b, sha256
 from typing import Final
 
+from integrations.ahead import AheadHttp
 from integrations.ical import BadCalendar, Starts, normalise
 from integrations.ical.about import About
 from integrations.ics.copies import copies_of, covers, is_shown
 from integrations.ics.errors import misread, refused
-from integrations.ics.fetching import Body, Validators, fetch
+from integrations.ics.fetching import Body, Validators, ask_ahead, fetch
 from integrations.retries import Sleep
-from integrations.wire import HttpLike
-from sync.core.provider import Copy, Outcome, Page, Remedy, Traits, Unreadable, Write
+from integrations.wire import BackgroundHttp, HttpLike
+from sync.core.provider import Copy, Outcome, Page, Refusal, Remedy, Traits, Unreadable, Write
 from sync.core.records import Fields
 
 PAGE_SIZE: Final = 500
@@ -46,7 +48,7 @@ class IcsFeed:
 
     def __init__(
         self,
-        http: HttpLike,
+        http: BackgroundHttp,
         url: str,
         *,
         now: datetime,
@@ -55,7 +57,7 @@ class IcsFeed:
         starts: Starts | None = None,
         sleep: Sleep = time.sleep,
     ) -> None:
-        self._http, self._url, self._zone, self._sleep = http, url, zone, sleep
+        self._http, self._url, self._zone, self._sleep = AheadHttp(http), url, zone, sleep
         self._starts = starts
         self._listed_from = now.astimezone(UTC) - timedelta(days=past_days)
         self._body: Body | None = None
@@ -63,6 +65,11 @@ class IcsFeed:
         self.calls = 0
         bound = blake2b(f"{url}\n{zone}".encode(), digest_size=12).hexdigest()
         self.shape = f"ics {_FORMAT} {bound} past_days={past_days}"
+
+    def ask_ahead(self, cursor: str) -> None:
+        """Ask for the feed, in the background."""
+        with suppress(Refusal):
+            ask_ahead(self._http, self._url, _parsed(cursor) if cursor else Validators())
 
     def changes(self, cursor: str) -> Iterator[Page]:
         """Yield everything when the cursor is "", else nothing, or ask for everything.

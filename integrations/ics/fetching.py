@@ -6,6 +6,7 @@ from hashlib import blake2b
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
+from integrations.ahead import AheadHttp
 from integrations.ical import BadCalendar
 from integrations.ical.about import About, about
 from integrations.ical.lines import Block, parse
@@ -70,17 +71,27 @@ def _names_a_server(address: str) -> bool:
 
 def fetch(http: HttpLike, url: str, known: Validators, *, sleep: Sleep) -> Body | None:
     """Fetch a feed; None if it is still as it was `known`. Raises `Refusal`."""
-    headers = {"accept": _ACCEPT}
-    if known.etag:
-        headers["if-none-match"] = known.etag
-    if known.modified:
-        headers["if-modified-since"] = known.modified
+    headers = _headers(known)
     answer, content = for_reads(sleep=sleep)(_get, http, address_of(url), headers)
     if answer.status == 304:
         if len(headers) == 1:
             raise misread(304, "unchanged, but nobody asked that")
         return None
     return _body(answer, content, known)
+
+
+def ask_ahead(http: AheadHttp, url: str, known: Validators) -> None:
+    """Ask by now what `fetch` will ask first. Raises `Refusal` if the address is none."""
+    http.ask_ahead(address_of(url), headers=_headers(known))
+
+
+def _headers(known: Validators) -> dict[str, str]:
+    headers = {"accept": _ACCEPT}
+    if known.etag:
+        headers["if-none-match"] = known.etag
+    if known.modified:
+        headers["if-modified-since"] = known.modified
+    return headers
 
 
 def _get(http: HttpLike, url: str, headers: dict[str, str]) -> tuple[Head, bytes]:

@@ -172,6 +172,12 @@ class Provider(Protocol):
     def calls(self) -> int:
         """How many calls have been made, for the journal."""
 
+    def ask_ahead(self, cursor: str) -> None:
+        """Take it that `changes(cursor)` comes next: its first question may be on its way by now.
+
+        Nothing is raised, and an answer that is never asked for harms nothing.
+        """
+
     def changes(self, cursor: str) -> Iterator[Page]:
         """Yield what changed since `cursor`, or everything when it is ""; lazily, page by page.
 

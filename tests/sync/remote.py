@@ -144,6 +144,9 @@ class RemoteProvider:
         """Signs and reads the marks of this calendar."""
         return Marker([KEY], self.calendar.name)
 
+    def ask_ahead(self, cursor: str) -> None:
+        """Wait for the question itself: one seed is one trace."""
+
     def changes(self, cursor: str) -> Iterator[Page]:
         self._call("list", "before")
         if cursor and int(cursor) < self.calendar.dead_before:
