@@ -13,7 +13,7 @@ from conflicts.models import Conflict
 from sync.core.plan import Change
 from sync.core.reconcile import Action
 from sync.core.records import Side, fingerprint
-from sync.models import SyncItem
+from sync.models import Mapping, SyncItem
 from sync.planning import Case
 from sync.run import Run
 
@@ -177,6 +177,26 @@ def keep_losses(run: Run, case: Case) -> None:
     if _is_kept(row):
         return
     row.save(force_insert=True)
+    run.count("conflicts.automatic")
+
+
+def keep_unproven(run: Run, mapping: Mapping, attempt: SyncItem) -> None:
+    """Keep what we sent: no mark proves that whoever deleted the copy had seen just that.
+
+    They had not if a backup was restored since, and the copy was made by a write that is forgotten.
+    """
+    Conflict.objects.create(
+        mapping=mapping,
+        operation=run.operation,
+        fields=["*"],
+        local=attempt.after,
+        local_hash=fingerprint(attempt.after),
+        strategy=run.collection.strategy,
+        winners={"*": str(Side.REMOTE)},
+        outcome=Conflict.Outcome.AUTOMATIC,
+        created_at=run.clock(),
+        closed_at=run.clock(),
+    )
     run.count("conflicts.automatic")
 
 

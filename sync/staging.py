@@ -175,7 +175,10 @@ def _absorb(run: Run, page: _Page, sighting: Sighting) -> None:
     if not _is_news(known, sighting):
         return
     copy = _shared(run, copy) if mapping.away else copy
-    _acknowledge(run, mapping, _proven(page, mapping, known, copy))
+    proven = _proven(page, mapping, known, copy)
+    if proven and proof.proof_in(known, copy) is proof.Proof.NAME:
+        journal.keep_unproven(run, mapping, proven)
+    _acknowledge(run, mapping, proven)
     if known.partial and copy.fields is not None and not copy.partial:
         # What our side did to a hidden field was passed over.
         _look_at_local_again(mapping)

@@ -40,20 +40,19 @@ def weigh(known: Known, copy: Copy, *, strong: bool) -> Verdict:
     """Judge one observation against what is known.
 
     `strong` observations (a read by id, an acknowledged write) show the copy as it is now; a
-    listing may lag behind, so there an older ordinal never replaces a newer one. A tombstone under
-    a name of ours says that our creation arrived and was deleted. The same version is news to a
-    reader who now sees all of it.
+    listing may lag behind, so there an older ordinal never replaces a newer one. That holds for a
+    tombstone, too: its name may have been given once more. A tombstone under a name of ours says
+    that our creation arrived and was deleted. The same version is news to a reader who now sees all
+    of it.
     """
     if not known.ever_seen:
         existed = bool(copy.version or copy.ordinal or copy.mark)
         is_news = copy.fields is not None or (known.named and existed)
         return Verdict.NEWS if is_news else Verdict.SAME
-    if copy.fields is None:
-        late = copy.ordinal and copy.ordinal < known.ordinal and not strong
-        if known.fields is None:
-            return Verdict.SAME
-        return Verdict.STALE if late else Verdict.NEWS
-    if copy.version and copy.version == known.version and known.fields is not None:
+    if copy.fields is None and known.fields is None:
+        return Verdict.SAME
+    alive = copy.fields is not None and known.fields is not None
+    if alive and copy.version and copy.version == known.version:
         return Verdict.NEWS if known.partial and not copy.partial else Verdict.SAME
     if strong:
         return Verdict.NEWS

@@ -30,7 +30,7 @@ def test_what_once_went_wrong_holds(seed: int) -> None:
     simulate(seed)
 
 
-@pytest.mark.parametrize("seed", [1324, 2816])
+@pytest.mark.parametrize("seed", [1324, 2816, 5850, 7540, 8751, 10711])
 def test_what_once_went_wrong_after_a_restored_backup_holds(seed: int) -> None:
     simulate(seed, rates=RESTORING, weak=0.0)
 

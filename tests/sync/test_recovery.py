@@ -1,5 +1,7 @@
 """Answers that never came, and copies that moved: what a later run makes of them."""
 
+from dataclasses import replace
+
 import pytest
 from django.db.models import F
 
@@ -243,6 +245,17 @@ def test_a_version_listed_after_its_tombstone_is_no_ghost(world: Calendar) -> No
     world.remote.delete("b")
     provider = world.provider(world.main)
     provider.page, provider.also = 1, [world.remote.history[-2]]
+
+    world.sync(world.main, provider)
+
+    assert local_titles() == ["Talk"]
+
+
+def test_a_tombstone_that_does_not_say_when_kills_no_copy_that_lives_again(world: Calendar) -> None:
+    """Where names are given again, a listing that lags shows the death of an earlier copy."""
+    earlier = replace(world.remote.events["a"], fields=None)
+    provider = world.provider(world.main)
+    provider.ordered, provider.also = False, [earlier]
 
     world.sync(world.main, provider)
 

@@ -7,6 +7,7 @@ import pytest
 from calendars.models import Event, Item
 from conflicts.models import Conflict
 from integrations.models import Collection
+from sync.core.provider import Refusal, Remedy
 from sync.models import Mapping
 from tests.sync.backup import back_up, restore
 from tests.sync.world import Clock, World, add_locally, edit_locally, local_titles
@@ -104,6 +105,33 @@ def test_a_name_that_another_event_bears_by_now_stops_nothing(world: Calendar) -
 
     assert local_titles() == ["Lecture", "Talk, with notes"]
     assert Mapping.objects.filter(remote_id="a", item=None).exists(), "the dead copy is unknown"
+
+
+def test_what_a_forgotten_copy_took_along_when_it_was_deleted_is_kept(world: Calendar) -> None:
+    """Whoever deleted it had seen what we sent before the backup was restored, and no more."""
+    times = {"starts_at": world.clock.now, "ends_at": world.clock.now, "start_zone": "UTC"}
+    add_locally(world.main, world.clock(), title="Plan", **times)
+    backup = back_up()
+    world.sync(world.main)
+    world.go_back(backup)
+    world.remote.delete(world.remote.writes[-1][1])
+    edit_locally("Plan", world.clock(), title="Better plan")
+    provider = world.provider(world.main)
+    provider.fault = unanswered
+    world.drive(world.run(world.main, provider))
+    provider = world.provider(world.main)
+    provider.telling = False
+
+    world.sync(world.main, provider)
+
+    assert local_titles() == ["Talk"]
+    assert Conflict.objects.get(outcome="automatic").local["title"] == "Better plan"
+
+
+def unanswered(call: str, moment: str) -> None:
+    """A write is lost on its way, and so is every question about it."""
+    if call in ("write", "read"):
+        raise Refusal(Remedy.RETRY, call=call, certain=False)
 
 
 def test_a_series_that_finds_its_name_taken_leaves_the_exceptions_of_the_other(

@@ -49,6 +49,12 @@ def test_a_read_by_id_is_believed_whatever_its_time_says():
     assert weigh(KNOWN, listed(ordinal=OLDER, fields=None), strong=True) is Verdict.NEWS
 
 
+def test_a_tombstone_that_does_not_say_when_must_be_read_by_id():
+    """The name may have been given once more: the tombstone may be that of an earlier copy."""
+    assert weigh(KNOWN, listed(ordinal="", fields=None), strong=False) is Verdict.UNCLEAR
+    assert weigh(KNOWN, listed(ordinal="", fields=None), strong=True) is Verdict.NEWS
+
+
 def test_another_version_of_the_same_moment_must_be_read_by_id():
     assert weigh(KNOWN, listed(ordinal=SAME_TIME), strong=False) is Verdict.UNCLEAR
     assert weigh(KNOWN, listed(ordinal=""), strong=False) is Verdict.UNCLEAR

@@ -25,7 +25,7 @@ from tests.sync.pure.settled import (
     rows_of,
     the_guard_held,
 )
-from tests.sync.pure.store import Intent, Place
+from tests.sync.pure.store import Intent, Place, Tie
 from tests.sync.simulator.oracle import thing_of, tokens
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Judge:
                 fine = now.fields is None or self._unwanted(service, place, version, only)
                 assert fine, f"I-9: {remote_id} was passed over"
             elif not tie.remote_hash:
-                fine = now.fields is None
+                fine = now.fields is None or self._passed_over(tie)
                 fine = fine or not covers(now.fields or {}, only)
                 assert fine or version.fields is None, f"I-9: {remote_id} is not dead"
             else:
@@ -134,6 +134,11 @@ class Judge:
         hidden = version.fields is None or not covers(version.fields, only)
         forgiven = (place.name, version.remote_id) in self.forgiven or bool(version.mark)
         return hidden or forgiven or place.direction is Direction.PUSH
+
+    def _passed_over(self, tie: Tie) -> bool:
+        """A copy that the database forgot, and its name: the next write finds the name taken."""
+        never_seen = not (tie.version or tie.ordinal or tie.evidence)
+        return never_seen and (tie.place, tie.remote_id) in self.forgiven
 
     def _never_older(self, world: "World", place: Place) -> None:
         """I-20: what is known of a copy is never replaced by something older."""

@@ -7,9 +7,9 @@ from sync.core import proof, trees
 from sync.core.absorb import Known, Verdict, weigh
 from sync.core.guard import too_many_missing
 from sync.core.provider import Copy, Page, Refusal, Remedy
-from sync.core.records import Direction
+from sync.core.records import Direction, fingerprint
 from tests.sync.pure.run import Call, Commit, Run, Steps
-from tests.sync.pure.store import Intent, Tie
+from tests.sync.pure.store import Conflict, Intent, Tie
 
 Sighting = tuple[Copy, bool]  # a copy, and whether it was read by id
 
@@ -161,7 +161,10 @@ def absorb(run: Run, copy: Copy, *, strong: bool) -> None:
     known = trees.known(tie)
     if weigh(known, copy, strong=strong) is not Verdict.NEWS:
         return
-    _acknowledge(run, tie, _proven(run, tie, known, copy, attempt))
+    proven = _proven(run, tie, known, copy, attempt)
+    if proven and proof.proof_in(known, copy) is proof.Proof.NAME:
+        _keep_unproven(run, proven)
+    _acknowledge(run, tie, proven)
     trees.show(tie, copy, now=run.clock(), conditional=run.traits.conditional)
 
 
@@ -221,6 +224,12 @@ def _proven(run: Run, tie: Tie, known: Known, copy: Copy, attempt: Intent | None
             )
         case _:
             return None
+
+
+def _keep_unproven(run: Run, intent: Intent) -> None:
+    """Keep what we sent, for no mark proves that whoever deleted the copy had seen just that."""
+    sent = intent.after
+    run.store.conflicts.append(Conflict(intent.tie, sent, None, fingerprint(sent), "", "automatic"))
 
 
 def _acknowledge(run: Run, tie: Tie, intent: Intent | None) -> None:
