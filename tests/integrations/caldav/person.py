@@ -17,6 +17,7 @@ from integrations.caldav.names import parse_name
 from integrations.caldav.provider import CalDavCalendar
 from integrations.http import Http, verbatim
 from integrations.ical import put_event, read_calendar, remove_event
+from integrations.wire import Waiting
 from sync.core.marks import Marker
 from sync.core.provider import Copy, Refusal, Remedy
 from sync.core.records import Fields
@@ -48,6 +49,16 @@ class Forgetful:
             self.lose = False
             raise Refusal(Remedy.RETRY, call="http", reason="ReadTimeout", certain=False)
         return answer
+
+    def begin(
+        self,
+        uri: str,
+        method: str = "GET",
+        body: str | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Waiting:
+        """Make a call in the background; those are never writes."""
+        return self.http.begin(uri, method, body, headers)
 
 
 class Person:

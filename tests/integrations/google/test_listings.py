@@ -2,12 +2,16 @@
 
 import json
 import re
+import time
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httplib2
 import pytest
 
+from integrations.ahead import AheadHttp
 from integrations.google.events import MASK
 from integrations.google.oauth import HttpLike
 from integrations.google.provider import GoogleCalendar
@@ -58,16 +62,57 @@ def test_what_is_shown_twice_harms_nothing(google: Google, kind: str) -> None:
 def test_a_listing_that_leads_in_a_circle_is_given_up(google: Google) -> None:
     google.add(plain())
     api = google.api()
-    api.http = Circle(api.http)
+    api.http = AheadHttp(Circle(api.http))
     provider = GoogleCalendar(api, WORK, MARKER, now=NOW, past_days=90)
     with pytest.raises(Refusal, match="again and again"):
         list(provider.changes(""))
     assert provider.calls < 10
 
 
+def test_the_next_page_is_asked_for_while_one_is_worked_on(google: Google) -> None:
+    names = {google.add(plain(str(n))) for n in range(2)}
+    google.sandbox.fault("short_page", operation="events.list", page=1)
+    pages = google.open().changes("")
+    first = next(pages)
+    wait_for(lambda: len(list_requests(google)) == 2)
+    second = next(pages)
+    assert {copy.remote_id for page in (first, second) for copy in page.copies} == names
+    assert len(list_requests(google)) == 2
+
+
+def test_what_was_read_by_id_in_between_is_older_than_the_next_page(google: Google) -> None:
+    names = {google.add(plain(str(n))) for n in range(2)}
+    google.sandbox.fault("short_page", operation="events.list", page=1, times=None)
+    provider = google.open()
+    pages = provider.changes("")
+    (shown,) = next(pages).copies
+    wait_for(lambda: len(list_requests(google)) == 2)
+    (other,) = names - {shown.remote_id}
+    google.change(other, plain("Changed"))
+    assert (provider.read(other).fields or {})["title"] == "Changed"
+    (late,) = next(pages).copies
+    assert (late.remote_id, (late.fields or {})["title"]) == (other, "Changed")
+
+
+def test_trouble_with_an_early_question_is_got_over_when_it_is_its_turn(google: Google) -> None:
+    names = {google.add(plain(str(n))) for n in range(2)}
+    google.sandbox.fault("short_page", operation="events.list", page=1)
+    google.sandbox.fault("html", operation="events.list", page=2)
+    copies, _ = listed(google.open())
+    assert copies.keys() == names
+    assert len(google.naps) == 1
+
+
+def wait_for(truth: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not truth() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert truth()
+
+
 def test_an_answer_that_is_no_text_is_a_refusal(google: Google) -> None:
     api = google.api()
-    api.http = Garbled()
+    api.http = AheadHttp(Garbled())
     provider = GoogleCalendar(api, WORK, MARKER, now=NOW, past_days=90)
     with pytest.raises(Refusal) as refusal:
         list(provider.changes(""))
@@ -79,6 +124,9 @@ class Garbled:
 
     def request(self, *_: Any, **__: Any) -> Any:
         return httplib2.Response({"status": "200"}), b"{\xff}"
+
+    def begin(self, *_: Any, **__: Any) -> Any:
+        return self.request
 
 
 class Circle:
@@ -94,6 +142,9 @@ class Circle:
             page = {**json.loads(content), "nextPageToken": "again"}
             self._first = head, json.dumps(page).encode()
         return self._first
+
+    def begin(self, *args: Any, **more: Any) -> Any:
+        return partial(self.request, *args, **more)
 
 
 def test_a_broken_page_is_asked_for_again_before_we_give_up(google: Google) -> None:
