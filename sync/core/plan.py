@@ -214,8 +214,12 @@ def order(change: Change) -> tuple[bool, bool, int, str]:
 
 
 def most_alike(changes: Sequence[Change]) -> tuple[str, int]:
-    """Return the change that most lines have in common, and how many have it."""
-    tally = Counter(c.delta for c in changes if c.delta)
+    """Return the change that most records have in common, and how many have it.
+
+    A series and its exceptions count as one: whoever moves "this and all following" moves them all.
+    """
+    records = dict.fromkeys((c.delta, c.series or c.key) for c in changes if c.delta)
+    tally = Counter(delta for delta, _ in records)
     return tally.most_common(1)[0] if tally else ("", 0)
 
 

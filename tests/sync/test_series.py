@@ -65,6 +65,21 @@ def test_an_exception_known_before_its_series_joins_it(world: Series) -> None:
     assert Event.objects.get(title="Only this").series.event.title == "All of them"
 
 
+def test_a_change_of_this_and_all_following_is_not_held_for_being_alike(world: Series) -> None:
+    """Services that keep a series in one piece show each occurrence as an exception then."""
+    slots = [f"2026-05-{day:02}T07:00:00Z" for day in range(7, 20)]
+    for slot in slots:
+        world.remote.add(f"s_{slot}", title="Moved", parent="s", slot=slot)
+    world.sync(world.main)
+    for slot in slots:
+        world.remote.edit(f"s_{slot}", title="Moved", location="Room 2")
+
+    run = world.sync(world.main)
+
+    assert run.operation.counts["local.update"] == len(slots)
+    assert Event.objects.filter(location="Room 2").count() == len(slots)
+
+
 def test_a_run_that_dies_never_leaves_a_series_without_its_exceptions(world: Series) -> None:
     world.remote.add(f"t_{SLOT}", title="Only this", parent="t", slot=SLOT)
     world.sync(world.main)

@@ -1,12 +1,16 @@
 """Which deletions may leave, and which wait for a person."""
 
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.core.guard import Dangers, Limits, delta, holds, how_many_matter
+from sync.core.plan import Change, Plan, most_alike
+from sync.core.reconcile import Action
+from sync.core.records import Side
 
 LIMITS = Limits()
 
@@ -44,6 +48,38 @@ def test_where_absence_cannot_be_trusted_every_deletion_waits():
 def test_the_same_change_to_a_third_of_all_items_waits():
     assert not holds(Dangers(0, 0, 100, alike_changes=30), LIMITS)
     assert holds(Dangers(0, 0, 100, alike_changes=31), LIMITS)
+
+
+def alike(number, series=""):
+    """Plan one and the same change to so many records, of one series if that is named."""
+    lines = [
+        Change(
+            Side.LOCAL,
+            Action.UPDATE,
+            f"{series}{n}",
+            uuid4(),
+            None,
+            "",
+            delta="+1 h",
+            series=series,
+        )
+        for n in range(number)
+    ]
+    return Plan(Side.LOCAL, lines)
+
+
+def test_exceptions_that_change_alike_with_their_series_count_as_one():
+    """Whoever moves "this and all following" moves a record for each of them."""
+    assert most_alike(alike(40).changes) == ("+1 h", 40)
+    assert most_alike([*alike(40, "daily").changes, *alike(1, "weekly").changes]) == ("+1 h", 2)
+
+
+def test_alike_changes_of_many_records_are_held_with_the_exceptions_among_them():
+    plan = Plan(Side.LOCAL, [*alike(31).changes, *alike(2, "daily").changes])
+
+    plan.guard(Dangers(0, 0, 100, alike_changes=32), LIMITS, released=False)
+
+    assert (len(plan.held), plan.changes) == (33, [])
 
 
 def test_an_exhausted_day_does_not_hold_a_plan_without_deletions():
