@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # it takes long to load, and few rules have filters
     import regex
 
 FILTERABLE: Final = ("title", "organiser", "colour")
+# The indexes of the palette for events; where a service has none, its adapter leaves colours out.
+COLOURS: Final = tuple(str(number) for number in range(1, 12))
 LONGEST_FILTER: Final = 200
 MOST_FILTERS: Final = 50
 SECONDS: Final = 0.05
@@ -79,8 +81,10 @@ def _problem(text: str) -> str:
         return f"the filter {text!r} does not begin with what it looks at: {names}"
     if not pattern.removeprefix("re:") or len(text) > LONGEST_FILTER:
         return f"the filter {text[:20]!r} must have a pattern, and at most {LONGEST_FILTER} letters"
-    if pattern.startswith("re:"):
-        return _problem_of_expression(text, pattern[3:])
+    if pattern.startswith("re:") and (problem := _problem_of_expression(text, pattern[3:])):
+        return problem
+    if field == "colour" and _matches(text, {field: ("", *COLOURS)}) is False:
+        return f"the filter {text!r} matches no colour; there are 1 to {COLOURS[-1]}"
     return ""
 
 

@@ -8,6 +8,7 @@ from string import Formatter
 from typing import Any, Final
 
 from calendars import filters
+from calendars.filters import COLOURS
 from calendars.hours import WEEKDAYS, Hours, zone_of
 from sync.core.records import fingerprint
 
@@ -23,8 +24,6 @@ EVENT_TYPES: Final = (
     "fromGmail",
 )
 VISIBILITIES: Final = ("private", "public", "default")
-# The indexes of the palette for events; where a service has none, its adapter leaves colours out.
-COLOURS: Final = tuple(str(number) for number in range(1, 12))
 LONGEST_TITLE: Final = 200
 MOST_DAYS: Final = 3650
 MOST_MINUTES: Final = 1440

@@ -14,13 +14,14 @@ from django.utils import timezone
 from calendars import blocks
 from calendars.audit import masked
 from calendars.families import copies_elsewhere, heads_of, uids_of
+from calendars.filters import COLOURS
 from calendars.hours import WEEKDAYS
 from calendars.knobs import RELATED, circle_of, homes_of, knobs_of
 from calendars.locking import lock_rules
 from calendars.models import BusyRule
 from calendars.preview import Preview, preview_rule
 from calendars.removal import Leaving, take_away
-from calendars.rulebook import COLOURS, EVENT_TYPES, PLAIN, SHOWABLE
+from calendars.rulebook import EVENT_TYPES, PLAIN, SHOWABLE
 from integrations.models import Account, Collection
 from sync.core.records import Direction, Kind
 

@@ -69,12 +69,19 @@ class TestFilters:
             ("title:re:x{999999999}", "repeats its parts more than 100 times"),
             ("title:re:((a{50}){50}){50}", "repeats its parts more than 100 times"),
             ("title:re:(a+)+$", "takes too long on some titles"),
+            ("colour:99", "'colour:99' matches no colour; there are 1 to 11"),
+            ("colour:red", "matches no colour"),
+            ("colour:re:^[a-z]+$", "matches no colour"),
         ],
     )
     def test_a_bad_filter_is_refused_and_says_why(self, text, problem):
         for rule in (Rule(include=(text,)), Rule(exclude=(text,))):
             (said,) = rule.problems()
             assert problem in said
+
+    @pytest.mark.parametrize("text", ["colour:11", "colour:1?", "colour:[2-4]", "colour:re:^$"])
+    def test_a_filter_may_name_any_colours_or_none(self, text):
+        assert Rule(include=(text,)).problems() == []
 
     def test_a_rule_has_no_end_of_filters(self):
         (said,) = Rule(include=("title:a",) * 51).problems()
