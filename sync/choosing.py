@@ -13,7 +13,7 @@ def choose_collections(*, account: str | None, collection: str | None) -> list[C
     """Return the collections meant by an account and a collection, given by id or by name.
 
     Accounts go by id or e-mail address, collections by id or remote id. Without either: every
-    collection that takes part in syncing.
+    collection that takes part in syncing; none if all accounts that have one rest.
     """
     chosen = Collection.objects.select_related("account", "account__workspace").in_order()
     if account is not None:
@@ -21,9 +21,8 @@ def choose_collections(*, account: str | None, collection: str | None) -> list[C
     if collection is not None:
         return [_one(chosen, collection)]
     syncing = list(chosen.syncing())
-    if not syncing:
-        resting = [why_it_rests(one) for one in resting_accounts(account)]
-        raise NoSuchChoice("; ".join(resting) or _nothing_selected(chosen))
+    if not syncing and not resting_accounts(account):
+        raise NoSuchChoice(_nothing_selected(chosen))
     return syncing
 
 

@@ -72,11 +72,31 @@ def test_a_revoked_grant_freezes_the_account_and_deletes_nothing(
     assert local_titles(HOME) == ["Yoga 0", "Yoga 1", "Yoga 2"]
     assert people.titles(WORK).count("Busy") == 3
     assert "needs_reconnect" in revoked.run("list_calendars").out
-    assert [r["name"] for r in revoked.sync(code=0).all] == [WORK]
-    assert f"{HOME} (google) rests until" in revoked.run("sync_calendars").err
-    alone = revoked.run("sync_calendars", "--account-id", HOME, code=2)
-    assert "connect_account google" in alone.err
     assert people.titles(WORK).count("Busy") == 3
+
+
+def test_a_run_that_leaves_a_resting_account_out_does_not_look_like_success(
+    revoked: Lockstep, people: People
+) -> None:
+    revoked.sync(code=1)
+
+    assert [r["name"] for r in revoked.sync(code=1).all] == [WORK]
+    assert f"{HOME} (google) rests until" in revoked.run("sync_calendars", code=1).err
+    assert "connect_account google" in revoked.run("sync_calendars", "--dry-run", code=1).err
+    alone = revoked.run("sync_calendars", "--account-id", HOME, code=1)
+    assert "connect_account google" in alone.err
+    revoked.run("sync_calendars", "--account-id", WORK)
+
+
+def test_an_account_that_somebody_paused_rests_on_purpose(
+    blocking: Lockstep, people: People
+) -> None:
+    Account.objects.filter(email=HOME).update(state=Account.State.PAUSED)
+
+    said = blocking.run("sync_calendars")
+
+    assert f"{HOME} (google) rests: it is paused" in said.err
+    assert blocking.run("sync_calendars", "--account-id", HOME, code=1).out == ""
 
 
 def test_an_account_that_is_connected_anew_goes_on_where_it_stopped(

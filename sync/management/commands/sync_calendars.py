@@ -10,7 +10,7 @@ from typing import IO, Any, cast
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from integrations.models import Collection
+from integrations.models import Account, Collection
 from sync import rendering
 from sync.choosing import (
     NoSuchChoice,
@@ -28,8 +28,9 @@ EXIT_CODES = {State.FAILED: 1, State.ABANDONED: 1, State.HELD: 3, BUSY: 4, State
 
 
 class Command(BaseCommand):
-    """Sync calendars. Exit code 0 done, 1 something failed, 2 wrong usage, 3 held by the guard,
-    4 another run holds the lease, 5 out of time."""
+    """Sync calendars. Exit code 0 done, 1 something failed or an account rests until it is
+    connected again, 2 wrong usage, 3 held by the guard, 4 another run holds the lease,
+    5 out of time."""
 
     help = __doc__
     # A run that cron starts every few minutes leaves them to `check` and `migrate`.
@@ -53,6 +54,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Translate the options, call one service, translate the answer."""
         gc.freeze()  # what was loaded so far stays: looking for garbage in it only takes time
+        gc.enable()
         if options["timeout"] is not None and options["timeout"] <= 0:
             raise CommandError("--timeout takes a number of seconds above 0", returncode=2)
         try:
@@ -62,18 +64,22 @@ class Command(BaseCommand):
         except NoSuchChoice as error:
             raise CommandError(str(error), returncode=2) from error
         act = self._preview if options["dry_run"] else self._sync
-        reports = act(collections, options)
-        self._warn_of_resting(options)
-        states = {report.state for report in reports}
+        states = {report.state for report in act(collections, options)}
+        if options["calendar_id"] is None and self._left_out(options["account_id"]):
+            states.add(State.FAILED)
         for state, code in EXIT_CODES.items():
             if state in states:
                 raise SystemExit(code)
 
-    def _warn_of_resting(self, options: dict[str, Any]) -> None:
-        """Name the accounts whose calendars were left out, or nobody would notice for long."""
-        if options["calendar_id"] is None:
-            for account in resting_accounts(options["account_id"]):
-                self.stderr.write(clean(why_it_rests(account)))
+    def _left_out(self, wanted: str | None) -> bool:
+        """Name the accounts that rest, or nobody would notice for long; says if one should not.
+
+        An account that a person paused rests on purpose, unless it is the one that was `wanted`.
+        """
+        resting = resting_accounts(wanted)
+        for account in resting:
+            self.stderr.write(clean(why_it_rests(account)))
+        return any(wanted or account.state != Account.State.PAUSED for account in resting)
 
     def _preview(self, collections: list[Collection], options: dict[str, Any]) -> list[Report]:
         reports = preview_collections(
