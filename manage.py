@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Run Lockstep's commands."""
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -24,6 +25,7 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     if sys.argv[1:2] == ["sync_calendars"]:
         os.environ.setdefault("LOCKSTEP_PART", "run")  # the settings depend on it
+        gc.disable()  # until all is loaded: of that nothing is garbage, and looking takes a tenth
     try:
         from django.core.exceptions import ImproperlyConfigured
         from django.core.management import execute_from_command_line

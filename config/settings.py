@@ -30,18 +30,18 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
 # The house ------------------------------------------------------------------------------------
 _FOR_PEOPLE = [  # loading these takes a third of the time of a run that finds nothing to do
     "django.contrib.admin",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_celery_beat",
 ]
 INSTALLED_APPS = [
-    *(["django.contrib.admin.apps.SimpleAdminConfig"] if PART == "run" else _FOR_PEOPLE),
+    *(_FOR_PEOPLE if PART != "run" else ()),
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
-    "django.contrib.messages",
-    "django.contrib.staticfiles",
     "integrations",
     "calendars",
     "sync",
