@@ -6,17 +6,15 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 import psutil
 
 from config.environment import BASE_DIR
-
-PATIENCE = 60.0  # seconds; generous, since these tests share two cores with others
+from tests.waiting import PATIENCE, wait_until
 
 
 class Installation:
@@ -139,14 +137,6 @@ def running(installation: Installation, *arguments: str) -> Iterator[Up]:
     finally:
         up.stop(signal.SIGKILL)
         wait_until(installation.is_idle)
-
-
-def wait_until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Return when the condition holds; fails after some time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not within {seconds} s: {condition}"
-        time.sleep(0.1)
 
 
 def _command(process: psutil.Process) -> list[str]:

@@ -15,7 +15,8 @@ import pytest
 from config.embedded_servers import Postgres, Valkey, binary
 from config.embedded_user import server_user
 from config.environment import BASE_DIR
-from tests.config.installation import PATIENCE, Installation, wait_until
+from tests.config.installation import Installation
+from tests.waiting import PATIENCE, wait_until
 
 WRITE = (
     "from django.core.cache import cache; from django.contrib.auth.models import Group;"

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tests.config.installation import PATIENCE, Installation, wait_until
+from tests.config.installation import Installation
+from tests.waiting import PATIENCE, wait_until
 
 
 def test_a_database_without_tables_is_named_as_that_with_what_to_do(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from redis.exceptions import RedisError
 
 from config import locks
 from config.embedded_servers import Valkey
-from tests.config.installation import PATIENCE, Installation, Up, running, wait_until
+from tests.config.installation import Installation, Up, running
+from tests.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -1,7 +1,5 @@
 """People on the other side: what they do in their calendars, and what they find there."""
 
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -144,11 +142,3 @@ def starts(event: Event) -> datetime:
     """When an event starts, in UTC."""
     start = datetime.fromisoformat(event["start"]["dateTime"])
     return (start if start.tzinfo else start.replace(tzinfo=ZoneInfo(ZONE))).astimezone(UTC)
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
-    """Return when the condition holds; fails after some time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not within {seconds} s: {condition}"
-        time.sleep(0.02)

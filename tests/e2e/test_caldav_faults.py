@@ -18,8 +18,9 @@ from tests.e2e.local import (
     sync_at_once,
 )
 from tests.e2e.lockstep import Lockstep, killed_at_the_end
-from tests.e2e.people import HOME, WORK, People, at, wait_until
+from tests.e2e.people import HOME, WORK, People, at
 from tests.integrations.caldav.odd import Answer, Request
+from tests.waiting import wait_until
 
 MANY, BLOCKS = 130, 12  # files are read a hundred at a time
 TITLES = [f"Lesson {number}" for number in range(8)]

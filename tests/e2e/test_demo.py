@@ -15,7 +15,7 @@ import pytest
 
 from config.environment import BASE_DIR
 from tests.e2e.conftest import ANSI
-from tests.e2e.people import wait_until
+from tests.waiting import wait_until
 
 # Settings of somebody's own installation, which is not even there: the demo must not look.
 ELSEWHERE = {

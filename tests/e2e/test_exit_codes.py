@@ -5,7 +5,8 @@ from django.utils import timezone
 
 from tests.e2e.local import collection, local_titles
 from tests.e2e.lockstep import Lockstep, killed_at_the_end
-from tests.e2e.people import HOME, WORK, People, wait_until
+from tests.e2e.people import HOME, WORK, People
+from tests.waiting import wait_until
 
 
 def test_0_when_all_is_done(connected: Lockstep, people: People) -> None:

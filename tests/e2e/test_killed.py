@@ -5,7 +5,8 @@ import pytest
 from integrations.models import Collection
 from tests.e2e.local import is_quiet, local_titles, sync_at_once
 from tests.e2e.lockstep import Lockstep, killed_at_the_end
-from tests.e2e.people import HOME, WORK, People, wait_until
+from tests.e2e.people import HOME, WORK, People
+from tests.waiting import wait_until
 
 MANY = 24
 TITLES = sorted(f"Meeting {number}" for number in range(MANY))

@@ -1,6 +1,5 @@
 """What changed in the next calendars is asked for while the first is still being worked on."""
 
-import time
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from integrations.services import Grant, connect_google_account
 from sync.run import Step
 from sync.services import sync_collections
 from tests.integrations.conftest import HOME, WORK
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,19 +39,12 @@ def asked(sandbox: Sandbox) -> int:
     return sum(entry["operation"] == "events.list" for entry in sandbox.journal())
 
 
-def wait_for(sandbox: Sandbox, questions: int) -> None:
-    deadline = time.monotonic() + 20
-    while asked(sandbox) < questions and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert asked(sandbox) == questions
-
-
 def test_all_are_asked_before_the_first_is_done(sandbox: Sandbox) -> None:
     seen: list[Step] = []
 
     def look(collection: Collection, step: Step) -> None:
         if not seen:
-            wait_for(sandbox, 2)
+            wait_until(lambda: asked(sandbox) == 2)
         seen.append(step)
 
     assert sync(watch=look) == ["done", "done"]
@@ -63,7 +56,7 @@ def test_another_run_in_between_makes_the_early_answer_worthless(sandbox: Sandbo
 
     def look(collection: Collection, step: Step) -> None:
         if not meanwhile:
-            wait_for(sandbox, 2)
+            wait_until(lambda: asked(sandbox) == 2)
             others = Collection.objects.syncing().exclude(pk=collection.pk)
             (report,) = sync_collections(
                 collections=list(others), clock=timezone.now, trigger="other"

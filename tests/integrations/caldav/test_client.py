@@ -12,6 +12,7 @@ from integrations.caldav.xml import propfind
 from integrations.http import Http, verbatim
 from sync.core.provider import Refusal, Remedy
 from tests.integrations.caldav.odd import Answer, OddServer, Request, serving
+from tests.waiting import wait_until
 
 ASK = propfind(["{DAV:}resourcetype"])
 
@@ -120,6 +121,32 @@ def test_a_wrong_password_is_not_tried_again(odd: OddServer) -> None:
         ask(dav, odd)
     assert (refusal.value.remedy, refusal.value.status) == (Remedy.FREEZE, 401)
     assert len(odd.seen) == 2
+
+
+def test_what_is_asked_ahead_answers_the_next_question(odd: OddServer) -> None:
+    dav, _ = client(odd)
+    dav.ask_ahead("PROPFIND", odd.url + odd.path, ASK, depth="0")
+    wait_until(lambda: len(odd.seen) == 1)
+    ask(dav, odd)
+    assert len(odd.seen) == 1
+    assert odd.seen[0].headers["depth"] == "0"
+
+
+def test_nothing_is_asked_ahead_where_each_proof_counts_those_before_it(odd: OddServer) -> None:
+    _digested(odd)
+    dav, _ = client(odd, DIGEST)
+    for _ in range(2):
+        dav.ask_ahead("PROPFIND", odd.url + odd.path, ASK, depth="1")  # never asked for
+        ask(dav, odd)
+    assert len(odd.seen) == 3
+
+
+def test_no_other_server_is_asked_ahead(odd: OddServer) -> None:
+    dav, _ = client(odd)
+    with serving(OddServer()) as other:
+        dav.ask_ahead("PROPFIND", other.url + other.path, ASK, depth="0")
+        ask(dav, odd)
+        assert other.seen == []
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from tests.integrations.caldav.odd import XML, Answer, Manners, OddServer, Reque
 from tests.integrations.caldav.person import Person
 from tests.integrations.provider_contract import create, listed, one
 from tests.integrations.samples import plain
+from tests.waiting import wait_until
 
 DEAD = {
     "403 with the precondition": (403, "<valid-sync-token/>"),
@@ -53,6 +54,19 @@ def test_a_delta_without_a_token_asks_for_a_complete_listing(odd: OddServer, me:
     with pytest.raises(Refusal) as refusal:
         listed(me.open(), cursor)
     assert refusal.value.remedy is Remedy.RESYNC
+
+
+def test_the_next_files_are_asked_for_while_some_are_looked_through(
+    odd: OddServer, me: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("integrations.caldav.provider.PAGE_SIZE", 2)
+    names = {me.add(plain(str(number))) for number in range(5)}
+    odd.seen.clear()
+    pages = me.open().changes("")
+    shown = {copy.remote_id for copy in next(pages).copies}
+    wait_until(lambda: len(odd.seen) == 3)  # which files there are, and twice two of them
+    shown |= {copy.remote_id for page in pages for copy in page.copies}
+    assert (shown, len(odd.seen)) == (names, 4)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])

@@ -2,8 +2,6 @@
 
 import json
 import re
-import time
-from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -22,6 +20,7 @@ from sync.core.provider import Refusal, Remedy
 from tests.integrations.google.conftest import HOME, KEY, NOW, WORK, Google
 from tests.integrations.provider_contract import delete, listed, refused
 from tests.integrations.samples import DAILY, plain
+from tests.waiting import wait_until
 
 MARKER = Marker([KEY], WORK)
 
@@ -74,7 +73,7 @@ def test_the_next_page_is_asked_for_while_one_is_worked_on(google: Google) -> No
     google.sandbox.fault("short_page", operation="events.list", page=1)
     pages = google.open().changes("")
     first = next(pages)
-    wait_for(lambda: len(list_requests(google)) == 2)
+    wait_until(lambda: len(list_requests(google)) == 2)
     second = next(pages)
     assert {copy.remote_id for page in (first, second) for copy in page.copies} == names
     assert len(list_requests(google)) == 2
@@ -86,7 +85,7 @@ def test_what_was_read_by_id_in_between_is_older_than_the_next_page(google: Goog
     provider = google.open()
     pages = provider.changes("")
     (shown,) = next(pages).copies
-    wait_for(lambda: len(list_requests(google)) == 2)
+    wait_until(lambda: len(list_requests(google)) == 2)
     (other,) = names - {shown.remote_id}
     google.change(other, plain("Changed"))
     assert (provider.read(other).fields or {})["title"] == "Changed"
@@ -101,13 +100,6 @@ def test_trouble_with_an_early_question_is_got_over_when_it_is_its_turn(google: 
     copies, _ = listed(google.open())
     assert copies.keys() == names
     assert len(google.naps) == 1
-
-
-def wait_for(truth: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not truth() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert truth()
 
 
 def test_an_answer_that_is_no_text_is_a_refusal(google: Google) -> None:
