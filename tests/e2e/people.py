@@ -5,6 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from integrations.sandbox import Sandbox
+from tests.waiting import wait_until
 
 WORK, HOME = "work@example.com", "home@example.com"
 Event = dict[str, Any]
