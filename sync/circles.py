@@ -9,13 +9,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.db import transaction
-from django.db.models import RestrictedError
+from django.db.models import Exists, OuterRef, RestrictedError
 
 from calendars.models import BusyRule
 from integrations.collection_list import WRITING_ROLES
-from integrations.models import Account, Circle, Collection
+from integrations.models import Account, Circle, Collection, CollectionQuerySet
 from sync.core.records import Direction, Kind, Service
-from sync.models import SyncOperation
+from sync.models import Mapping, SyncOperation
 from sync.parting import part_next
 from sync.reports import Clock
 from sync.run import LEASE_SECONDS
@@ -232,11 +232,22 @@ def remove_circle(*, circle: Circle, clock: Clock) -> list[Left]:
     """
     members = circle.collections.select_related("account__workspace", "circle").in_order()
     left = [leave_circle(collection=member, clock=clock) for member in members]
+    while half := _half_left(circle).first():
+        left.append(leave_circle(collection=half, clock=clock))
     try:
         circle.delete()
     except RestrictedError:
         raise InvalidCircle([f"a calendar joined {circle} meanwhile; remove it again"]) from None
     return left
+
+
+def _half_left(circle: Circle) -> CollectionQuerySet:
+    """Return the calendars that are in no circle any more and still share events: a call died."""
+    shared = Mapping.objects.filter(
+        collection=OuterRef("pk"), away=True, item__isnull=False, item__event__busy_rule=None
+    )
+    apart = Collection.objects.filter(account__workspace=circle.workspace_id, circle=None)
+    return apart.filter(Exists(shared)).select_related("account__workspace").in_order()
 
 
 def find_circle(name: str) -> Circle:

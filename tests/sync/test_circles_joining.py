@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from integrations.models import Account, Circle, Collection, Workspace
 from sync.circles import InvalidCircle, add_to_circle, leave_circle, remove_circle
 from sync.invariants import check_all
 from sync.models import Mapping, SyncItem
+from sync.parting import part_next
 from sync.services import due_collections, sync_collections, sync_due_collection
 from tests.sync.circle import GUESTS, SLOT, Ring
 from tests.sync.world import edit_locally
@@ -246,21 +248,24 @@ def test_leaving_waits_while_a_run_is_busy_with_any_member(world: Ring) -> None:
     assert Collection.objects.get(remote_id="a").circle is not None
 
 
+def dying_after(calls: int) -> Callable[..., int]:
+    """Part as ever, but die with the call after so many; whoever goes on after that lives."""
+    steps = iter(range(1_000))
+
+    def part(*args: Any) -> int:
+        if next(steps) == calls:
+            raise KeyboardInterrupt
+        return part_next(*args)
+
+    return part
+
+
 def test_leaving_that_died_half_way_is_finished_by_the_next_call(
     world: Ring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full(world)
     monkeypatch.setattr("sync.parting.BATCH", 1)
-    steps = iter(range(10))
-
-    def die(*args: Any) -> int:
-        if next(steps) == 2:
-            raise KeyboardInterrupt
-        return part_next(*args)
-
-    from sync.parting import part_next
-
-    monkeypatch.setattr("sync.circles.part_next", die)
+    monkeypatch.setattr("sync.circles.part_next", dying_after(2))
     with pytest.raises(KeyboardInterrupt):
         leave_circle(collection=world.members[0], clock=world.clock)
     before = world.titles()
@@ -281,6 +286,30 @@ def test_removing_a_circle_parts_all_of_its_calendars(world: Ring) -> None:
     assert not Circle.objects.exists()
     assert (world.titles(), world.writes()) == (before, writes)
     assert not Mapping.objects.filter(away=True).exists()
+    sound(world)
+
+
+def test_removing_that_died_twice_is_finished_by_the_next_call(
+    world: Ring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second time when the last calendar was on its way out, which no member tells of."""
+    full(world)
+    circle, before = Circle.objects.get(), world.titles()
+    for deaths in (2, 5):
+        with monkeypatch.context() as patch:
+            patch.setattr("sync.parting.BATCH", 1)
+            patch.setattr("sync.circles.part_next", dying_after(deaths))
+            with pytest.raises(KeyboardInterrupt):
+                remove_circle(circle=circle, clock=world.clock)
+    assert not circle.collections.exists()
+    assert Mapping.objects.filter(away=True).exists()
+
+    remove_circle(circle=circle, clock=world.clock)
+    world.settle()
+
+    assert not Circle.objects.exists()
+    assert not Mapping.objects.filter(away=True).exists()
+    assert world.titles() == before
     sound(world)
 
 
