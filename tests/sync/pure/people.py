@@ -7,7 +7,7 @@ from random import Random
 from sync.core.records import Direction, Fields
 from tests.sync.pure.service import Service
 from tests.sync.pure.store import EMPTY, Item, Store
-from tests.sync.simulator.oracle import Oracle, thing_of
+from tests.sync.simulator.oracle import Oracle, thing_of, tokens
 
 _FIELDS = ("title", "place", "note", "times")
 
@@ -103,6 +103,7 @@ class People:
         match deed:
             case "edit":
                 service.edit(remote_id, self._edited(fields, counts=counts))
+                self._unheard(store, service, fields, service.current[remote_id].fields)
             case "delete":
                 self.delete_there(store, service, remote_id)
             case "copy":
@@ -132,6 +133,16 @@ class People:
             # We do not know of our creation, and the service forgets that it was there.
             self.oracle.deleted.discard(thing_of(fields))
         service.delete(remote_id)
+        self._unheard(store, service, fields, None)
+
+    def _unheard(
+        self, store: Store, service: Service, before: Fields, after: Fields | None
+    ) -> None:
+        """Nobody asks a replica: what a restored database forgot was only there, and is gone."""
+        if store.places[service.name].direction is Direction.PUSH:
+            known = tokens([[item.fields, item.grave] for item in store.items.values()])
+            known |= tokens([[c.local, c.remote] for c in store.conflicts])
+            self.oracle.superseded |= tokens(before) - tokens(after) - known
 
     def _delete(self, fields: Fields, *, counts: bool) -> None:
         self.oracle.person_deleted(fields, counts=counts)
