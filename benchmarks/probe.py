@@ -28,7 +28,7 @@ def main() -> None:
     answer, *sys.argv = sys.argv[1:]
     atexit.register(_say, Path(answer))
     sys.path.insert(0, "")
-    if sys.argv[0] == "manage.py" or sys.argv[0].startswith("benchmarks/"):
+    if sys.argv[0] in ("manage.py", "benchmarks/idle.py"):
         _count_queries()
     runpy.run_path(sys.argv[0], run_name="__main__")
 
