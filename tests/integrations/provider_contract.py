@@ -132,6 +132,18 @@ class ProviderContract:
         assert copies[name].fields is None
         assert copies[name].evidence
 
+    def test_asking_ahead_changes_no_answer(self, elsewhere: Elsewhere) -> None:
+        kept, changed = elsewhere.add(plain("kept")), elsewhere.add(plain("old"))
+        _, cursor = listed(elsewhere.open())
+        elsewhere.change(changed, {"title": "new"})
+        for asked_ahead in (cursor, "no cursor at all"):
+            provider = elsewhere.open()
+            provider.ask_ahead(asked_ahead)
+            assert listed(provider, cursor)[0].keys() == {changed}
+        provider = elsewhere.open()
+        provider.ask_ahead("")
+        assert listed(provider)[0].keys() == {kept, changed}
+
     def test_a_dead_cursor_asks_for_a_complete_listing(self, elsewhere: Elsewhere) -> None:
         _, cursor = listed(elsewhere.open())
         elsewhere.kill_cursors()
