@@ -1,10 +1,11 @@
 """The door to the network, against a server on this machine."""
 
 import gzip
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -57,6 +58,19 @@ def say(body: bytes, status: int = 200, **headers: str) -> Answer:
         handler.wfile.write(body)
 
     return answer
+
+
+def hang_up(handler: BaseHTTPRequestHandler) -> None:
+    """Say nothing and close the connection; closing the socket alone would keep it open."""
+    handler.close_connection = True
+
+
+@contextmanager
+def nobody_there() -> Iterator[int]:
+    """A port at which nobody listens, and nobody else will meanwhile."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
 
 
 @pytest.fixture
@@ -122,7 +136,7 @@ def test_a_call_is_made_while_its_caller_goes_on(server: Server) -> None:
 def test_a_call_in_the_background_that_fails_says_so_where_it_is_waited_for(
     server: Server,
 ) -> None:
-    server.answer = lambda handler: handler.connection.close()
+    server.answer = hang_up
     answer = Http().begin(server.url, "POST", "body")
     with pytest.raises(Refusal) as caught:
         answer()
@@ -167,12 +181,8 @@ def test_a_netrc_file_does_not_replace_our_token(
 
 
 def test_nobody_there_is_certain_and_a_broken_connection_is_not(server: Server) -> None:
-    def hang_up(handler: BaseHTTPRequestHandler) -> None:
-        handler.close_connection = True
-        handler.connection.close()
-
-    with pytest.raises(Refusal) as refusal:
-        Http().request("http://127.0.0.1:9/secret-path")
+    with nobody_there() as port, pytest.raises(Refusal) as refusal:
+        Http().request(f"http://127.0.0.1:{port}/secret-path")
     assert (refusal.value.remedy, refusal.value.certain) == (Remedy.RETRY, True)
     assert "secret" not in str(refusal.value)
     server.answer = hang_up

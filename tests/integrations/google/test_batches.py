@@ -1,7 +1,5 @@
 """Writing to Google in batches, against the sandbox over HTTP."""
 
-import time
-
 import pytest
 
 from integrations.google.provider import GoogleCalendar
@@ -9,6 +7,7 @@ from sync.core.provider import Outcome, Remedy
 from tests.integrations.google.conftest import Google
 from tests.integrations.provider_contract import create, delete, listed, update
 from tests.integrations.samples import plain
+from tests.waiting import wait_until
 
 
 def batch(provider: GoogleCalendar, count: int) -> dict[str, Outcome]:
@@ -126,10 +125,8 @@ def test_a_batch_is_on_its_way_before_anybody_asks_for_its_outcomes(google: Goog
     provider = google.open()
     writes = [create(provider.name(str(n)), plain(str(n)), attempt=f"a{n}") for n in range(3)]
     outcomes = provider.write(writes)
-    for _ in range(500):
-        if any(entry["path"].startswith("/batch") for entry in google.requests()):
-            break
-        time.sleep(0.01)
+    done = ("events.insert", 200)
+    wait_until(lambda: [(e["operation"], e["status"]) for e in google.requests()].count(done) == 3)
     copies, _ = listed(provider)
     assert len(copies) == 3
     assert all(outcome.copy for outcome in outcomes)
