@@ -70,6 +70,33 @@ def manage(*arguments: str, standard_input: str = "") -> Measured:
     return measure("manage.py", *arguments, standard_input=standard_input)
 
 
+class Resident:
+    """A process that stays and runs one of Lockstep's commands when told to, as workers do."""
+
+    def __init__(self, *command: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.resident", *command],
+            cwd=ROOT,
+            env=_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self) -> Measured:
+        """Let it run the command once more."""
+        pipe, answers = self._process.stdin, self._process.stderr
+        if not (pipe and answers):
+            raise Failed("no way to talk to the process")
+        print(file=pipe, flush=True)
+        return Measured(*json.loads(answers.readline()))
+
+    def stop(self) -> None:
+        """Let it end."""
+        self._process.communicate()
+
+
 def idle() -> Measured:
     """Start Django, connect to the database and end: what any command costs at least."""
     measure("benchmarks/idle.py")  # once for the bytecode and the disk's cache

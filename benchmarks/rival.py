@@ -1,6 +1,8 @@
 """vdirsyncer and Lockstep on the same two Radicale servers, each with calendars of its own.
 
-The first sync writes each event to the second server, so most of it is the server's time.
+The first sync writes each event to the second server, so most of it is the server's time. Lockstep
+runs as a command that is started each time, as vdirsyncer does, and in a process that stays, as its
+workers do. Beside both stand the bare requests, whose time is the servers'.
 """
 
 import sys
@@ -11,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from benchmarks import product
+from benchmarks.bare_dav import BareDav
 from benchmarks.installation import installation
 from benchmarks.product import Measured
 from benchmarks.table import Row
@@ -18,7 +21,7 @@ from integrations.caldav.xml import sync_collection
 from tests.radicale import Radicale, start
 
 EVENTS, CHANGES = 2_000, 20
-THEM, US = "vdirsyncer", "lockstep"
+THEM, US, BARE = "vdirsyncer", "lockstep", "bare"
 _EVENT = """BEGIN:VCALENDAR
 VERSION:2.0
 PRODID:-//bench//EN
@@ -64,6 +67,9 @@ def rows(sizes: list[int]) -> Iterator[Row]:
     with _servers() as (left, right), installation({}) as lockstep:
         for user in (THEM, US):
             _plant(user, events, left, right)
+        _plant(BARE, events, left, right)
+        for file in _folder(left, BARE).glob("*.ics"):
+            (_folder(right, BARE) / file.name).write_text(file.read_text(), newline="")
         with tempfile.TemporaryDirectory() as folder:
             pull, sync = _vdirsyncer(Path(folder), left, right)
             _connect(left)
@@ -93,21 +99,42 @@ def _steps(
     yield from _beside(f"{events:,} to the other server", theirs(), _ours())
     for user in (THEM, US):
         _same(left, right, user, events)
-    nothing = [(theirs(), _ours()) for _ in range(product.REPEAT)]
+    bare = BareDav(BARE, [f"{s.url}/{BARE}/{s.folder.name}/" for s in (left, right)])
+    worker = product.Resident("sync_calendars")
+    worker.run()
+    nothing, changes = [], []
+    for number in range(product.REPEAT):
+        nothing.append((theirs(), _ours(), worker.run(), _measured(bare.nothing())))
+        _change(events, f"moved {number}", left)
+        commands = theirs(), _ours()
+        _change(events, f"moved {number} again", left)
+        changes.append((*commands, worker.run(), _measured(bare.carry_over())))
+        theirs()
+    worker.stop()
     yield from _beside("nothing changed", *map(product.median_of, zip(*nothing, strict=True)))
-    for user in (THEM, US):
-        for number in range(CHANGES):
-            path = f"/{user}/{left.folder.name}/event{number * (events // CHANGES)}.ics"
-            left.put(user, path, _event(number * (events // CHANGES), "moved").encode())
-    yield from _beside(f"{CHANGES} changes", theirs(), _ours())
+    yield from _beside(f"{CHANGES} changes", *map(product.median_of, zip(*changes, strict=True)))
     for user in (THEM, US):
         _same(left, right, user, events)
 
 
-def _beside(what: str, theirs: Measured, ours: Measured) -> Iterator[Row]:
+def _change(events: int, title: str, server: Radicale) -> None:
+    """Let everybody change as many events on one server."""
+    for user in (THEM, US, BARE):
+        for number in range(0, events, events // CHANGES):
+            path = f"/{user}/{server.folder.name}/event{number}.ics"
+            server.put(user, path, _event(number, title).encode())
+
+
+def _measured(seconds: float) -> Measured:
+    return Measured(seconds, 0.0, 0.0)
+
+
+def _beside(what: str, theirs: Measured, *ours: Measured) -> Iterator[Row]:
     """Yield their line, and ours with theirs as the floor."""
     yield Row(f"vdirsyncer: {what}", theirs, 0.0, "")
-    yield Row(f"Lockstep: {what}", ours, theirs.wall, "vdirsyncer on the same servers")
+    names = ("Lockstep", "Lockstep, a process that stays", "bare requests")
+    for name, took in zip(names, ours, strict=False):
+        yield Row(f"{name}: {what}", took, theirs.wall, "vdirsyncer on the same servers")
 
 
 def _ours() -> Measured:
