@@ -20,10 +20,11 @@ def adopt(run: Run) -> None:
     into = BusyRule.objects.filter(
         target=run.collection, adopts=True, adopted_at=None, removed_at=None
     )
+    if not into.exists():  # as in most runs
+        return
     rules = list(into.select_related("source").order_by("created_at", "pk"))
     copies = {found.copy for rule in rules for found in adoptions(rule)}
-    if rules:
-        lock_rules({run.collection.pk} | _blocked_by(copies))
+    lock_rules({run.collection.pk} | _blocked_by(copies))
     for rule in rules:
         for adoption in adoptions(rule) if copies else ():
             if adoption.copy not in copies:

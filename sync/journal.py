@@ -127,7 +127,8 @@ def write_held(run: Run, side: Side, held: Sequence[Change], reasons: Sequence[s
     before = _waiting(mapping__collection=run.collection, side=side).exclude(action=Action.CONFLICT)
     lines = {line.pk: (line.mapping_id, line.action) for line in before.only("mapping", "action")}
     gone = [pk for pk, line in lines.items() if line not in standing]
-    _close(run, _waiting(pk__in=gone), SyncItem.State.SKIPPED)
+    if gone:
+        _close(run, _waiting(pk__in=gone), SyncItem.State.SKIPPED)
     known = set(lines.values())
     new = [change for change in held if (change.mapping_id, change.action) not in known]
     _write_waiting(run, new, "; ".join(reasons))

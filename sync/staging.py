@@ -96,7 +96,8 @@ def _forget_strays(run: Run) -> None:
     """Forget new cancelled occurrences whose series is not here; it may have come after them."""
     here = Mapping.objects.filter(collection=run.collection)
     new = here.filter(item=None, base_hash="", remote={"status": "cancelled"}).exclude(parent="")
-    new.exclude(parent__in=here.values("remote_id")).delete()
+    if new.exists():
+        new.exclude(parent__in=here.values("remote_id")).delete()
 
 
 def absorb_answers(
@@ -129,8 +130,8 @@ def _open_page(run: Run, sightings: Sequence[Sighting]) -> _Page:
     seen = known_copies(run, [s.copy.remote_id for s in sightings])
     news = [s for s in sightings if _is_news(seen.get(s.copy.remote_id, Known()), s)]
     ids = [s.copy.remote_id for s in news if s.copy.remote_id in seen]
-    rows = Mapping.objects.filter(collection=run.collection).named(ids)
-    known = {mapping.remote_id: mapping for mapping in rows} if ids else {}
+    mine = Mapping.objects.filter(collection=run.collection)
+    known = {mapping.remote_id: mapping for mapping in mine.named(ids)} if ids else {}
     copies = [s.copy for s in news]
     attempts, nameless = _attempts(run, copies), _unnamed(run, copies)
     return _Page(news, known, attempts, nameless, strange=strange_marks(run, copies))
@@ -278,6 +279,8 @@ def _save(run: Run, page: _Page) -> None:
 
 def _unclaimed(run: Run, page: _Page) -> list[str]:
     """Name the new copies that we made and forgot: their items may still claim them."""
+    if not page.fresh:
+        return []
     ours = [c for c in page.fresh.values() if c.mark and c.mark.attempt in page.strange]
     parents = {copy.parent for copy in page.fresh.values() if copy.parent}
     waiting = Mapping.objects.filter(collection=run.collection, unclaimed=True).named(parents)
@@ -312,10 +315,11 @@ _FRESH = (
 
 def _insert(run: Run, copies: Sequence[Copy], *, unclaimed: bool = False) -> None:
     """Insert mappings for copies that were never seen before."""
+    if not copies:
+        return
     now = run.clock()
     bulk.insert(Mapping, _FRESH, (_fresh_row(run, copy, now, unclaimed) for copy in copies))
-    if copies:
-        run.count("seen_first", len(copies))
+    run.count("seen_first", len(copies))
 
 
 def _fresh_row(run: Run, copy: Copy, now: Any, unclaimed: bool) -> tuple[Any, ...]:

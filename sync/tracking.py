@@ -63,8 +63,10 @@ def _claimed(run: Run, locals_: Sequence[Local]) -> set[uuid.UUID]:
     """
     names = {name_copy(run, local.item_id): local.item_id for local in locals_ if not local.series}
     names.pop("", None)
+    if not names:
+        return set()
     here = Mapping.objects.filter(collection=run.collection, item=None).named(names)
-    found = here.exclude(remote_hash="").values_list("pk", "remote_id") if names else ()
+    found = here.exclude(remote_hash="").values_list("pk", "remote_id")
     bonds = [Bond(pk, names[remote_id], "it bears its name") for pk, remote_id in found]
     bind(run, bonds)
     return {bond.item_id for bond in bonds}
@@ -76,8 +78,10 @@ def _part_occurrences(run: Run) -> None:
     Until then both sides agreed that such an occurrence is as its series says.
     """
     mine = Mapping.objects.filter(collection=run.collection)
-    series = mine.filter(remote_id=OuterRef("parent"), **BLOCK)
     changed = mine.filter(item=None, base_hash="", parent__gt="").exclude(remote_hash="")
+    if not changed.exists():  # as in most runs
+        return
+    series = mine.filter(remote_id=OuterRef("parent"), **BLOCK)
     for copy in changed.filter(Exists(series)):
         head = mine.get(remote_id=copy.parent)
         item_id = head.item_id and run.kind.part(head.item_id, copy.slot, run.clock())
@@ -153,8 +157,10 @@ def _map(run: Run, locals_: Sequence[Local], homes: dict[uuid.UUID, uuid.UUID | 
 def _avoid_taken_names(run: Run, mappings: Sequence[Mapping]) -> None:
     """Name a copy anew whose name another one bears, as after a restored backup."""
     names = [mapping.remote_id for mapping in mappings if mapping.remote_id]
+    if not names:
+        return
     here = Mapping.objects.filter(collection=run.collection).named(names)
-    taken = set(here.values_list("remote_id", flat=True)) if names else set()
+    taken = set(here.values_list("remote_id", flat=True))
     for mapping in mappings:
         if mapping.remote_id in taken and mapping.item_id:
             give_name(run, mapping, mapping.item_id)
