@@ -56,7 +56,7 @@ def test_a_batch_is_read_and_read_back_together(odd: OddServer, me: Person) -> N
     assert (odd.calls("PUT"), odd.calls("REPORT"), len(odd.seen)) == (20, 2, 22)
 
 
-def test_many_writes_to_one_file_work_one_after_the_other(odd: OddServer, me: Person) -> None:
+def test_many_writes_to_one_file_all_work(odd: OddServer, me: Person) -> None:
     provider = me.open()
     series = one(provider, create(provider.name("s"), DAILY))
     writes = [
