@@ -116,11 +116,14 @@ def refresh_busy_blocks(
     own. Two workers at once take turns.
     """
     refreshed = Refreshed()
-    if item_ids is not None:
+    if source and item_ids is not None:
         for rule, heads in _concerned(source, item_ids):
             _follow(rule, heads, now, refreshed)
         return refreshed
-    for rule in _rules(source):
+    rules = BusyRule.objects.filter(removed_at=None)
+    if source:
+        rules = rules.filter(source__in=circle_of(source))
+    for rule in _in_order(rules):
         if not rule.rests(now):
             _apply(rule, now, refreshed)
         elif rule.applied:
@@ -129,37 +132,37 @@ def refresh_busy_blocks(
     return refreshed
 
 
-def _rules(source: Collection | None) -> list[BusyRule]:
-    """Return the rules, always in the same order, so that no two workers cross locks."""
-    rules = BusyRule.objects.filter(removed_at=None)
-    if source:
-        rules = rules.filter(source__in=Collection.objects.alike(source))
-        if not rules.exists():  # as for most changes; a rule is read with all that it hangs on
-            return []
+def _in_order(rules: QuerySet[BusyRule]) -> list[BusyRule]:
+    """Return rules, always in the same order, so that no two workers cross locks."""
     return list(rules.select_related(*RELATED).order_by("target_id", "pk"))
 
 
 def _concerned(
-    source: Collection | None, item_ids: Ids[uuid.UUID]
+    calendar: Collection, item_ids: Ids[uuid.UUID]
 ) -> list[tuple[BusyRule, list[uuid.UUID]]]:
     """Return the rules that changed items may concern, each with the heads to look at.
 
     These are the rules of their calendar, and those into it: where the target has a meeting itself
     now, or has it no more, the copies of that in other calendars are looked at.
     """
-    rules = _rules(source)
-    heads = heads_of(item_ids) if rules else []
-    concerned = [(rule, heads) for rule in rules]
-    if source:
-        concerned += _into_the_calendar(source, item_ids)
+    alike = circle_of(calendar)
+    out_of, into = Q(source__in=alike), Q(target__in=alike, skip_invited=True)
+    found = BusyRule.objects.filter(out_of | into, removed_at=None)
+    if not found.exists():  # as for most changes; a rule is read with all that it hangs on
+        return []
+    rules = _in_order(found)
+    mine = [rule for rule in rules if rule.source_id in alike]
+    heads = heads_of(item_ids) if mine else []
+    concerned = [(rule, heads) for rule in mine]
+    theirs = [rule for rule in rules if rule.target_id in alike and rule.skip_invited]
+    concerned += _met_elsewhere(theirs, item_ids)
     return sorted(concerned, key=lambda pair: (pair[0].target_id, pair[0].pk))
 
 
-def _into_the_calendar(
-    target: Collection, item_ids: Ids[uuid.UUID]
+def _met_elsewhere(
+    rules: Ids[BusyRule], item_ids: Ids[uuid.UUID]
 ) -> list[tuple[BusyRule, list[uuid.UUID]]]:
-    into = BusyRule.objects.filter(target__in=circle_of(target), removed_at=None, skip_invited=True)
-    rules = list(into.select_related(*RELATED))
+    """Return the rules whose sources hold copies of these meetings, with the heads of those."""
     uids = uids_of(item_ids) if rules else set()
     homes = homes_of(rules)
     copies = copies_elsewhere(uids, frozenset[uuid.UUID]().union(*homes.values()))
