@@ -20,7 +20,8 @@ from integrations.ical.reading import MARK
 from sync.core.provider import Copy, Outcome, Page, Remedy, Traits, Write
 from sync.core.records import Fields
 
-PAGE_SIZE: Final = 100  # files read with one report
+REPORT_SIZE: Final = 100  # files read with one report
+PAGE_SIZE: Final = 500  # copies in a page, if there are as many
 # Raise it when the same file is read into other fields: stored cursors are then given up.
 _FORMAT: Final = 2
 
@@ -68,34 +69,41 @@ class CalDavCalendar:
     def changes(self, cursor: str) -> Iterator[Page]:
         """Yield what changed since `cursor`, everything when it is "".
 
-        Files are named first, then read a hundred at a time: what a page shows is how they are now.
+        Files are named first, then read a hundred at a time: what a page shows is how they are
+        then.
         """
         if not cursor:
             found = listing.everything(self._dav, self._url)
         else:
             found = listing.since(self._dav, self._url, _parsed(cursor))
         loose = dict(found.cursor.loose) if cursor else {}
-        copies = [copy for file in found.gone for copy in _gone(file, loose, "tombstone in delta")]
-        files = [*found.changed, *found.missing]
-        for stored in self._read_all(files):
-            page = self._page(stored, loose, first=not cursor)
-            yield Page([*copies, *page.copies], None, page.unreadable, strong=True)
-            copies = []
+        page = Contents()
+        for file in found.gone:
+            page.copies += _gone(file, loose, "tombstone in delta")
+        for files in self._read_all([*found.changed, *found.missing]):
+            if len(page.copies) >= PAGE_SIZE:
+                yield Page(page.copies, None, page.unreadable, strong=True)
+                page = Contents()
+            self._look_through(files, loose, page, first=not cursor)
         found.cursor.loose = loose
-        yield Page(copies, str(found.cursor), strong=True)
+        yield Page(page.copies, str(found.cursor), page.unreadable, strong=True)
 
     def _read_all(self, files: Sequence[str]) -> Iterator[Mapping[str, Stored]]:
         """Read files, a report at a time; while one is looked through, the next is on its way."""
-        for end in range(PAGE_SIZE, len(files) + PAGE_SIZE, PAGE_SIZE):
-            page = self._shelf.many(files[end - PAGE_SIZE : end])
-            self._shelf.ask_ahead(files[end : end + PAGE_SIZE])
-            yield page
+        for end in range(REPORT_SIZE, len(files) + REPORT_SIZE, REPORT_SIZE):
+            read = self._shelf.many(files[end - REPORT_SIZE : end])
+            self._shelf.ask_ahead(files[end : end + REPORT_SIZE])
+            yield read
 
-    def _page(
-        self, files: Mapping[str, Stored], loose: dict[str, list[str]], *, first: bool
-    ) -> Contents:
-        """Return what files hold; what one held before and holds no longer is gone."""
-        page = Contents()
+    def _look_through(
+        self,
+        files: Mapping[str, Stored],
+        loose: dict[str, list[str]],
+        page: Contents,
+        *,
+        first: bool,
+    ) -> None:
+        """Add to a page what files hold; what one held before and holds no longer is gone."""
         for file, stored in files.items():
             if stored.evidence:
                 page.copies += [] if first else _gone(file, loose, stored.evidence)
@@ -107,7 +115,6 @@ class CalDavCalendar:
                 left = {file, *loose.get(file, ())} - {copy.remote_id for copy in found.copies}
                 page.copies += [Copy(name, evidence="not in its file") for name in sorted(left)]
             _remember(loose, file, loose_in(found, file))
-        return page
 
     def read(self, remote_id: str) -> Copy:
         """Read one copy; gone is one whose file the server does not know, or does not hold it."""
@@ -153,8 +160,9 @@ class CalDavCalendar:
             yield from self._with_marks(listing.everything(self._dav, self._url).changed)
 
     def _with_marks(self, files: Sequence[str]) -> Iterator[Copy]:
-        for stored in self._read_all(files):
-            page = self._page(stored, {}, first=True)
+        for read in self._read_all(files):
+            page = Contents()
+            self._look_through(read, {}, page, first=True)
             yield from (copy for copy in page.copies if copy.mark and copy.mark.rule)
 
 

@@ -50,6 +50,7 @@ class Shelf:
         self.dav = dav
         self.url = url
         self.has_etags = True
+        self._folder = urlsplit(url).path
         self._multiget = True
 
     def address(self, file: str) -> str:
@@ -111,7 +112,7 @@ class Shelf:
         return found
 
     def _multiget_of(self, files: Sequence[str]) -> bytes:
-        return multiget(urlsplit(self.address(file)).path for file in files)
+        return multiget(self._folder + file for file in files)
 
     def one(self, file: str) -> Stored:
         """Read one resource as it stands now. Raises `Refusal`.

@@ -153,7 +153,7 @@ def test_a_file_that_cannot_be_read_costs_only_itself(
 
 def test_a_name_that_nobody_can_keep_costs_only_itself(odd: OddServer, me: Person) -> None:
     put(odd, "x.ics", event("a", title="A"), event("b" * 2000, title="B"))
-    (page, _) = me.open().changes("")
+    (page,) = me.open().changes("")
     assert [copy.remote_id for copy in page.copies] == ["x.ics##a"]
     assert [len(bad.remote_id) for bad in page.unreadable] == [1024]
 
@@ -163,14 +163,14 @@ def test_what_cannot_be_read_any_more_is_not_gone(odd: OddServer, me: Person) ->
     _, cursor = listed(me.open())
     odd.files["s.ics"] = b"no calendar at all"
     odd.history.append("s.ics")
-    (page, _) = me.open().changes(cursor)
+    (page,) = me.open().changes(cursor)
     assert page.copies == []
     assert [bad.remote_id for bad in page.unreadable] == ["s.ics"]
 
 
 def test_a_damaged_exception_is_no_exception_let_go(odd: OddServer, me: Person) -> None:
     put(odd, "s.ics", event("s", SERIES), exception("s", 2).replace("T120000Z", "noon"))
-    (page, _) = me.open().changes("")
+    (page,) = me.open().changes("")
     (series,) = page.copies
     assert series.occurrences is None
     assert len(page.unreadable) == 1
