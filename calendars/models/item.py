@@ -13,12 +13,15 @@ from sync.core.records import Kind
 
 
 def time_ordered_uuid() -> uuid.UUID:
-    """Return a UUID that sorts by time of making (RFC 9562 version 7), kind to B-tree indexes."""
-    stamp = time.time_ns() // 1_000_000
-    value = (stamp << 80) | int.from_bytes(os.urandom(10), "big")
-    value = (value & ~(0xF << 76)) | (0x7 << 76)
-    value = (value & ~(0x3 << 62)) | (0x2 << 62)
-    return uuid.UUID(int=value)
+    """Return a UUID that sorts by time of making (RFC 9562 version 7), kind to B-tree indexes.
+
+    The twelve bits after the millisecond tell its part (section 6.2, method 3): what one process
+    makes sorts in the order of making, so rows of one moment never come in an order of chance.
+    """
+    stamp, rest = divmod(time.time_ns(), 1_000_000)
+    part = (rest << 12) // 1_000_000
+    chance = int.from_bytes(os.urandom(8), "big") >> 2
+    return uuid.UUID(int=stamp << 80 | 0x7 << 76 | part << 64 | 0b10 << 62 | chance)
 
 
 class ItemQuerySet(models.QuerySet["Item"]):
