@@ -13,11 +13,13 @@ Event = dict[str, Any]
 # Every day at nine in Berlin, from the day after tomorrow on; slots are given by day.
 DAILY = "RRULE:FREQ=DAILY;COUNT=6"
 ZONE = "Europe/Berlin"
+# The same for a whole run of the tests: midnight must not part an event from what is asked of it.
+TODAY = datetime.now(ZoneInfo(ZONE)).date()
 
 
 def day(number: int) -> str:
     """The date so many days from today."""
-    return str((datetime.now(ZoneInfo(ZONE)) + timedelta(days=number)).date())
+    return str(TODAY + timedelta(days=number))
 
 
 def at(number: int, clock: str, minutes: int = 60) -> Event:

@@ -41,9 +41,12 @@ def _add(sandbox: Sandbox, who: str, title: str, hour: int, **more: Any) -> str:
     return str(sandbox.post("events", account=who, calendar=who, event=event)["id"])
 
 
+# The same for a whole run of the tests: midnight must not part a series from its occurrences.
+_NOW = datetime.now(ZoneInfo("Europe/Berlin"))
+
+
 def _tomorrow(hour: int) -> datetime:
-    now = datetime.now(ZoneInfo("Europe/Berlin"))
-    return now.replace(hour=hour, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    return _NOW.replace(hour=hour, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
 
 def _times(start: datetime) -> dict[str, Any]:
