@@ -250,6 +250,8 @@ def _keep_what_is_hidden(mappings: Sequence[Mapping]) -> None:
 
 def rest(item_ids: Sequence[uuid.UUID]) -> None:
     """Let items rest whose latest revision every one of their copies has seen."""
+    if not item_ids:
+        return
     if len(item_ids) > 1:
         lock(item_ids)
     items = Item.objects.filter(pk__in=item_ids, pending=True)
@@ -261,6 +263,8 @@ def let_rest(run: Run) -> None:
     if run.collection.circle_id is None:
         return
     waiting = Item.objects.filter(home__in=mates_of(run.collection), pending=True)
+    if not waiting.exists():  # as in most runs
+        return
     settled = waiting.filter(~behind(), ~lacking())
     copied = Exists(Mapping.objects.filter(item=OuterRef("pk")))
     ids = list(settled.filter(copied).values_list("pk", flat=True))
