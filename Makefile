@@ -12,7 +12,8 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -
 # Checks and tests neither read a .env nor touch the data of an installation in this folder.
 APART = LOCKSTEP_ENV_FILE=/dev/null LOCKSTEP_DATA_DIR=var/test
 EMBEDDED = DATABASE_URL= DATABASE_URL_FILE= REDIS_URL= REDIS_URL_FILE=
-PARALLEL ?= 2
+# One more than there are processors, since some tests wait for processes and servers.
+PARALLEL ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 8 ? n + 1 : 8)))
 SEEDS ?= 3000
 
 .PHONY: help install dev serve demo test test-embedded test-local check bench soak
