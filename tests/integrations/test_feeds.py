@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.utils import timezone
 
 from calendars.models import Event
 from integrations.models import Account, Collection, Workspace
@@ -51,7 +50,7 @@ def connect(site: OddServer, name: str = "") -> Account:
 
 def sync() -> list[str]:
     collections = list(Collection.objects.syncing().in_order())
-    reports = sync_collections(collections=collections, clock=timezone.now, trigger="test")
+    reports = sync_collections(collections=collections, clock=lambda: NOW, trigger="test")
     return [report.state for report in reports]
 
 

@@ -77,7 +77,7 @@ def connect(radicale: Radicale, moved: Account | None = None) -> Account:
 
 def sync() -> dict[str, int]:
     collections = list(Collection.objects.syncing().in_order())
-    (report,) = sync_collections(collections=collections, clock=timezone.now, trigger="test")
+    (report,) = sync_collections(collections=collections, clock=lambda: NOW, trigger="test")
     assert report.state == "done", report.error
     return report.counts
 
