@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from calendars.event_fields import COLUMNS, fields_of
 from calendars.models import BlockPart, BusyRule, Event, Item
@@ -85,12 +85,14 @@ _NAMES = (*COLUMNS, "item_id", "begins_at")
 def _unsent(rule: BusyRule) -> Iterator[list[dict[str, Any]]]:
     """Yield, batch by batch, the blocks that no service has seen, each with its source's title.
 
-    Not with one cursor: PostgreSQL plans that for its first rows, and all of them are wanted.
+    Only those that begin when something else in the target does, which are few as a rule. Not with
+    one cursor: PostgreSQL plans that for its first rows, and all of them are wanted.
     """
     blocks = Event.objects.filter(busy_rule=rule, series=None, item__deleted_at=None)
     seen = Item.objects.filter(pk=OuterRef("pk"), mappings__version__gt="")
     tried = Item.objects.filter(pk=OuterRef("pk"), mappings__history__isnull=False)
-    rows = blocks.filter(~Exists(seen), ~Exists(tried)).order_by("pk")
+    beside = _others(rule).filter(begins_at=OuterRef("begins_at"))
+    rows = blocks.filter(Exists(beside), ~Exists(seen), ~Exists(tried)).order_by("pk")
     rows, last = rows.values(*_NAMES, "source__event__title"), uuid.UUID(int=0)
     while batch := list(rows.filter(pk__gt=last)[:BATCH]):
         yield batch
@@ -99,14 +101,9 @@ def _unsent(rule: BusyRule) -> Iterator[list[dict[str, Any]]]:
 
 def _copies(rule: BusyRule, begins: Iterable[datetime]) -> Iterator[dict[str, Any]]:
     """Yield events in the target that may be copies: nobody else's business, and at rest."""
-    kept = Q(busy_rule__removal__in=BusyRule.KEPT)
-    events = Event.objects.filter(
-        Q(busy_rule=None) | kept,
+    events = _others(rule).filter(
         ~Exists(Event.objects.filter(series=OuterRef("pk"))),
         begins_at__in=list(begins),
-        series=None,
-        item__home=rule.target,
-        item__deleted_at=None,
         item__mappings__collection=rule.target,
         item__mappings__obstacle="",
         item__mappings__partial=False,
@@ -122,6 +119,13 @@ def _copies(rule: BusyRule, begins: Iterable[datetime]) -> Iterator[dict[str, An
     for row in rows.values(*_NAMES):
         if all(guest.get("self") for guest in row["attendees"]):
             yield row
+
+
+def _others(rule: BusyRule) -> QuerySet[Event]:
+    """Return what the target holds that no rule draws."""
+    kept = Q(busy_rule__removal__in=BusyRule.KEPT)
+    alive = Event.objects.filter(series=None, item__home=rule.target, item__deleted_at=None)
+    return alive.filter(Q(busy_rule=None) | kept)
 
 
 def _block(row: dict[str, Any]) -> _One:

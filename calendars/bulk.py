@@ -5,12 +5,15 @@ handles single rows uses the ORM.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, cast
 
-from django.db import connection, models
+from django.core.exceptions import EmptyResultSet
+from django.db import DEFAULT_DB_ALIAS, connection, models
 from django.db.models import Lookup
+from django.db.models.sql import UpdateQuery
 
 
 @models.CharField.register_lookup
@@ -22,7 +25,9 @@ class AnyOf(Lookup):
     prepare_rhs = False
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
-        """Compare the field with an array."""
+        """Compare the field with an array; an empty one holds nothing, without being asked."""
+        if not self.rhs:
+            raise EmptyResultSet
         field, parameters = self.process_lhs(compiler, connection)
         return f"{field} = ANY(%s)", (*parameters, self.rhs)
 
@@ -52,25 +57,14 @@ def insert(
 def insert_missing(model: type[models.Model], objects: Iterable[models.Model]) -> None:
     """Insert new objects with one statement, but for those that a constraint stands against."""
     fields = list(model._meta.concrete_fields)
-    names = [str(number) for number in range(len(fields))]
-    records = [dict(zip(names, _values_of(fields, one), strict=True)) for one in objects]
-    if not records:
-        return
-    values = [f'(t."{n}")::{_type(field)}' for n, field in zip(names, fields, strict=True)]
-    given = ", ".join(f'"{name}" text' for name in names)
+    names = [field.attname for field in fields]
+    rows = [[getattr(one, name) for name in names] for one in objects]
+    columns = ", ".join(map(_quoted, fields))
     statement = (
-        f"INSERT INTO {_table(model)} ({', '.join(map(_quoted, fields))})"  # noqa: S608
-        f" SELECT {', '.join(values)} FROM json_to_recordset(%s) AS t({given})"
-        " ON CONFLICT DO NOTHING"
+        f"INSERT INTO {_table(model)} ({columns})"  # noqa: S608
+        f" SELECT {columns} FROM {_as_rows(fields)} ON CONFLICT DO NOTHING"
     )
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [_ROWS.encode(records)])
-
-
-def _values_of(fields: "Sequence[models.Field[Any, Any]]", one: models.Model) -> Iterator[Any]:
-    for field in fields:
-        value = getattr(one, field.attname)
-        yield dumps(value) if isinstance(field, models.JSONField) else value
+    _hand_over(statement, fields, rows)
 
 
 def update(
@@ -87,6 +81,68 @@ def update(
     if values:
         with connection.cursor() as cursor:
             cursor.executemany(statement, values)
+
+
+def update_together(
+    model: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """Update rows by primary key with one statement; each row holds the new values, then the key.
+
+    Values of JSON columns are given as they are, not as text. Only for rows that nobody else
+    writes, as those of a calendar whose lease is proven: they are locked in no certain order. No
+    key may occur twice.
+    """
+    fields = [_field(model, name) for name in columns]
+    values = ", ".join(f"{_quoted(field)} = new.{_quoted(field)}" for field in fields)
+    fields.append(key := _field(model, "pk"))
+    statement = (
+        f"UPDATE {_table(model)} AS old SET {values} FROM {_as_rows(fields)}"  # noqa: S608
+        f" WHERE old.{_quoted(key)} = new.{_quoted(key)}"
+    )
+    _hand_over(statement, fields, rows)
+
+
+def _as_rows(fields: "Sequence[models.Field[Any, Any]]") -> str:
+    """Say how PostgreSQL is to read one parameter, which holds many rows, as a table `new`."""
+    columns = ", ".join(f"{_quoted(field)} {_type(field)}" for field in fields)
+    return f"json_to_recordset(%s) AS new({columns})"
+
+
+def _hand_over(
+    statement: str,
+    fields: "Sequence[models.Field[Any, Any]]",
+    rows: Iterable[Sequence[Any]],
+) -> None:
+    """Carry a statement out that reads its rows with `_as_rows`; none where there are none."""
+    names = [str(field.column) for field in fields]
+    records = [dict(zip(names, row, strict=True)) for row in rows]
+    if records:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [_ROWS.encode(records)])
+
+
+def compiled_update(
+    rows: "models.QuerySet[Any]", **values: Any
+) -> Callable[[Sequence[uuid.UUID]], None]:
+    """Return what updates those of the rows whose keys it is given.
+
+    Django puts the statement together once and not for every batch: where it has subqueries, that
+    takes longer than to carry it out. Neither the rows nor the values may depend on the time.
+    """
+    query = cast(UpdateQuery, rows.filter(pk__any=_KEYS).query.chain(UpdateQuery))
+    query.add_update_values(values)
+    statement, parameters = query.get_compiler(DEFAULT_DB_ALIAS).as_sql()
+
+    def update(keys: Sequence[uuid.UUID]) -> None:
+        given = [list(keys) if parameter == _KEYS else parameter for parameter in parameters]
+        with connection.cursor() as cursor:
+            cursor.execute(statement, given)
+
+    return update
+
+
+# Stands where the keys are to be.
+_KEYS: Final = [uuid.UUID(int=0)]
 
 
 def refresh_statistics(model: type[models.Model]) -> None:

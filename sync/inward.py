@@ -1,8 +1,9 @@
 """Execute, the local half: let local items become what was decided."""
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from django.db import connection
 from django.db.models import Exists, F, OuterRef
@@ -56,7 +57,7 @@ def lock(item_ids: Iterable[uuid.UUID]) -> None:
     Always in the same order, so that no two wait for each other; and so that others may still name
     these items in lines of their journals, whose order nobody knows.
     """
-    rows = Item.objects.filter(pk__in=list(item_ids)).select_for_update(of=("self",), no_key=True)
+    rows = Item.objects.filter(pk__any=list(item_ids)).select_for_update(of=("self",), no_key=True)
     list(rows.order_by("pk").values_list("pk", flat=True))
 
 
@@ -254,8 +255,14 @@ def rest(item_ids: Sequence[uuid.UUID]) -> None:
         return
     if len(item_ids) > 1:
         lock(item_ids)
-    items = Item.objects.filter(pk__in=item_ids, pending=True)
-    items.filter(~behind(), ~lacking()).update(pending=False)
+    _settle()(item_ids)
+
+
+@cache
+def _settle() -> Callable[[Sequence[uuid.UUID]], None]:
+    """Return what lets those of some items rest that no calendar waits for."""
+    waiting = Item.objects.filter(~behind(), ~lacking(), pending=True)
+    return bulk.compiled_update(waiting, pending=False)
 
 
 def let_rest(run: Run) -> None:

@@ -1,10 +1,11 @@
 """Execute, the remote half: write intents, send, and write down what the service answered."""
 
 import uuid
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Container, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
+from operator import attrgetter
 from typing import NamedTuple
 
 from django.db.models import F
@@ -192,7 +193,7 @@ def _place_of(mapping: Mapping) -> _Place:
 
 def _place(run: Run, standing: Sequence[tuple[Change, Case]]) -> None:
     """Name what is about to be created, and tie exceptions to the copy of their series."""
-    parents = parents_of(run, [case.local for _, case in standing if case.local])
+    parents = parents_of(run, (case.local.series for _, case in standing if case.local))
     placed, graves = [], []
     for change, case in standing:
         if change.action is not Action.CREATE:
@@ -294,34 +295,42 @@ def _recall(run: Run, sendings: Sequence[Sending]) -> None:
 
 
 def _save(intents: Iterable[SyncItem]) -> None:
-    rows = ((*(getattr(intent, name) for name in _ANSWER), intent.pk) for intent in intents)
-    bulk.update(SyncItem, _ANSWER, rows)
+    bulk.update_together(SyncItem, _ANSWER, map(attrgetter(*_ANSWER, "pk"), intents))
 
 
 def _close_done(run: Run, done: Sequence[tuple[Sending, Copy]]) -> None:
-    """They are done: what we sent is the base, what the copies show is the remote tree."""
-    mappings = Mapping.objects.in_bulk([sending.case.mapping.pk for sending, _ in done])
-    for sending, _ in done:
-        set_base(mappings[sending.case.mapping.pk], sending.case.decision.fields)
-    answers = [(mappings[sending.case.mapping.pk], copy) for sending, copy in done]
+    """They are done: what we sent is the base, what the copies show is the remote tree.
+
+    The mappings are as they were when the writes were announced: only who holds the lease writes
+    them, and this commit proves that nobody else has held it since.
+    """
+    cases_ = [sending.case for sending, _ in done]
+    hidden = {case.mapping.pk for case in cases_ if case.mapping.partial}
+    for case in cases_:
+        set_base(case.mapping, case.decision.fields)
+    answers = [(sending.case.mapping, copy) for sending, copy in done]
     absorb_answers(run, answers, {sending.write.attempt for sending, _ in done})
-    for mapping in mappings.values():
-        mapping.unanswered = False
-    _save_seen(mappings, [sending.case for sending, _ in done])
+    for case in cases_:
+        case.mapping.unanswered = False
+    _save_seen(cases_, hidden)
     for sending, _ in done:
-        mapping, intent = mappings[sending.case.mapping.pk], sending.intent
         journal.close_conflict(run, sending.case)
-        intent.state, intent.remote_id = SyncItem.State.DONE, mapping.remote_id
+        sending.intent.state = SyncItem.State.DONE
+        sending.intent.remote_id = sending.case.mapping.remote_id
         run.count(f"remote.{sending.change.action}")
     _drop_occurrences(run, done)
 
 
-def _save_seen(mappings: dict[uuid.UUID, Mapping], cases_: Iterable[Case]) -> None:
-    """Save what the answers changed, and that the copies have seen their items' revisions."""
+def _save_seen(cases_: Sequence[Case], hidden: Container[uuid.UUID]) -> None:
+    """Save what the answers changed, and that the copies have seen their items' revisions.
+
+    Where an answer shows what was `hidden`, our side of that was not sent.
+    """
+    mappings = {case.mapping.pk: case.mapping for case in cases_}
     seen = {
         case.mapping.pk: case.local
         for case in cases_
-        if case.local and not _reveals(case, mappings[case.mapping.pk])
+        if case.local and (case.mapping.partial or case.mapping.pk not in hidden)
     }
     for pk, local in seen.items():
         mappings[pk].synced_revision = local.revision
@@ -329,11 +338,6 @@ def _save_seen(mappings: dict[uuid.UUID, Mapping], cases_: Iterable[Case]) -> No
     save_mappings(mapping for pk, mapping in mappings.items() if pk not in seen)
     if seen:
         rest([local.item_id for local in seen.values()])
-
-
-def _reveals(case: Case, mapping: Mapping) -> bool:
-    """Say whether an answer shows what was hidden; our side of that was not sent."""
-    return case.mapping.partial and not mapping.partial
 
 
 def _drop_occurrences(run: Run, done: Sequence[tuple[Sending, Copy]]) -> None:

@@ -82,7 +82,7 @@ def cases(run: Run, ids: Iterable[uuid.UUID]) -> Iterator[Case]:
     policy = policy_of(run.collection)
     rest = iter(ids)
     while chunk := list(islice(rest, CHUNK)):
-        rows = Mapping.objects.filter(pk__in=chunk).defer("raw").in_bulk()
+        rows = {m.pk: m for m in Mapping.objects.filter(pk__any=chunk).defer("raw")}
         mappings = [rows[pk] for pk in chunk if pk in rows]
         locals_ = run.kind.load([m.item_id for m in mappings if m.item_id])
         restored = _as_series_say(run, mappings, locals_)
@@ -160,7 +160,7 @@ def _fate(series: Mapping) -> Fate:
 
 def _conflicts(mappings: Sequence[Mapping]) -> dict[uuid.UUID, Conflict]:
     unsettled = Conflict.objects.filter(
-        mapping__in=[mapping.pk for mapping in mappings],
+        mapping__pk__any=[mapping.pk for mapping in mappings],
         outcome__in=[Conflict.Outcome.OPEN, Conflict.Outcome.RULED],
     )
     return {conflict.mapping_id: conflict for conflict in unsettled}

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Container, Iterable, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any
 
 from calendars import bulk
@@ -44,7 +45,6 @@ _TREE = ("version", "ordinal", "parent", "slot", "base", "base_hash", "remote", 
 _SEEN = ("facts", "raw", "partial", "obstacle", "evidence", "unanswered", "seen_at", "remote_id")
 _RETRY = ("attempts", "next_attempt_at", "tried_revision", "last_error")
 _COLUMNS = (*_TREE, *_SEEN, *_RETRY)
-_JSON = frozenset({"base", "remote", "facts", "raw"})
 
 # Of the records of one page that cannot be read, so many are named in the log.
 MOST_NAMED = 20
@@ -117,12 +117,8 @@ def absorb_answers(
 def save_mappings(mappings: Iterable[Mapping], *more: str) -> None:
     """Save the staged columns of mappings, and more if asked to."""
     columns = (*_COLUMNS, *more)
-    bulk.update(Mapping, columns, (_row(mapping, columns) for mapping in mappings))
-
-
-def _row(mapping: Mapping, columns: Sequence[str]) -> tuple[Any, ...]:
-    values = ((name, getattr(mapping, name)) for name in columns)
-    return (*(bulk.dumps(value) if name in _JSON else value for name, value in values), mapping.pk)
+    values = attrgetter(*columns, "pk")
+    bulk.update_together(Mapping, columns, map(values, mappings))
 
 
 def _open_page(run: Run, sightings: Sequence[Sighting]) -> _Page:

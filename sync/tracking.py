@@ -1,7 +1,7 @@
 """Track: tie local items that have no remote copy yet to the copies that are there or to come."""
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from django.db.models import Exists, OuterRef, Q
 
@@ -9,7 +9,7 @@ from calendars import bulk
 from calendars.models import Item
 from sync.core.records import Direction, Fields, fingerprint
 from sync.core.trees import remote_tree, set_base
-from sync.kinds import Local
+from sync.kinds import Slot
 from sync.linking import Bond, bind, link
 from sync.models import Mapping
 from sync.rehoming import give_a_home
@@ -29,14 +29,14 @@ def track(run: Run) -> None:
     give_a_home(run)
     release_unclaimed(run)
     homes = _without_copy(run)
-    locals_ = list(run.kind.load(list(homes)).values())
-    done = _claimed(run, locals_)
+    slots = run.kind.slots(list(homes))
+    done = _claimed(run, slots)
     done |= link(run, [pk for pk in _elsewhere(run, homes) if pk not in done])
-    rest = [local for local in locals_ if local.item_id not in done]
+    rest = [slot for slot in slots if slot.item_id not in done]
     rest = _not_tied(run, rest, homes)
     if run.collection.direction != Direction.PULL:
-        _map(run, [local for local in rest if not local.series], homes)
-        _map(run, [local for local in rest if local.series], homes)
+        _map(run, [slot for slot in rest if not slot.series], homes)
+        _map(run, [slot for slot in rest if slot.series], homes)
 
 
 def _without_copy(run: Run) -> dict[uuid.UUID, uuid.UUID | None]:
@@ -56,12 +56,12 @@ def _elsewhere(run: Run, without_copy: Collection[uuid.UUID]) -> list[uuid.UUID]
     return list(items.values_list("pk", flat=True))
 
 
-def _claimed(run: Run, locals_: Sequence[Local]) -> set[uuid.UUID]:
+def _claimed(run: Run, slots: Sequence[Slot]) -> set[uuid.UUID]:
     """Tie items to untaken copies that bear their names, and return which those are.
 
     So it is after the database was restored from a backup: we made those copies, and forgot.
     """
-    names = {name_copy(run, local.item_id): local.item_id for local in locals_ if not local.series}
+    names = {name_copy(run, slot.item_id): slot.item_id for slot in slots if not slot.series}
     names.pop("", None)
     if not names:
         return set()
@@ -112,42 +112,42 @@ BLOCK = {"item__event__busy_rule__isnull": False, "item__deleted_at": None, "bas
 
 
 def _not_tied(
-    run: Run, locals_: Sequence[Local], homes: dict[uuid.UUID, uuid.UUID | None]
-) -> list[Local]:
+    run: Run, slots: Sequence[Slot], homes: dict[uuid.UUID, uuid.UUID | None]
+) -> list[Slot]:
     """Tie exceptions to the untaken copies of their occurrences; returns what is left."""
-    parents, left, bonds = parents_of(run, locals_), [], []
-    for local in locals_:
-        if local.series is None or local.series not in parents:
-            left.append(local)
+    parents, left, bonds = parents_of(run, (slot.series for slot in slots)), [], []
+    for slot in slots:
+        if slot.series is None or slot.series not in parents:
+            left.append(slot)
             continue
         copies = Mapping.objects.filter(
-            collection=run.collection, item=None, parent=parents[local.series], slot=local.slot
+            collection=run.collection, item=None, parent=parents[slot.series], slot=slot.slot
         )
         found = copies.values_list("pk", flat=True).first()
         if not found:
-            left.append(local)
-        elif homes[local.item_id] == run.collection.pk:
-            copies.update(item=local.item_id)
+            left.append(slot)
+        elif homes[slot.item_id] == run.collection.pk:
+            copies.update(item=slot.item_id)
         else:
-            bonds.append(Bond(found, local.item_id, "the same occurrence"))
+            bonds.append(Bond(found, slot.item_id, "the same occurrence"))
     bind(run, bonds)
     return left
 
 
-def _map(run: Run, locals_: Sequence[Local], homes: dict[uuid.UUID, uuid.UUID | None]) -> None:
-    now, parents = run.clock(), parents_of(run, locals_)
+def _map(run: Run, slots: Sequence[Slot], homes: dict[uuid.UUID, uuid.UUID | None]) -> None:
+    now, parents = run.clock(), parents_of(run, (slot.series for slot in slots))
     mappings = [
         Mapping(
             collection=run.collection,
-            item_id=local.item_id,
-            away=homes[local.item_id] != run.collection.pk,
-            remote_id="" if local.series else name_copy(run, local.item_id),
-            parent=parents[local.series] if local.series else "",
-            slot=local.slot,
+            item_id=slot.item_id,
+            away=homes[slot.item_id] != run.collection.pk,
+            remote_id="" if slot.series else name_copy(run, slot.item_id),
+            parent=parents[slot.series] if slot.series else "",
+            slot=slot.slot,
             seen_at=now,
         )
-        for local in locals_
-        if not local.series or local.series in parents
+        for slot in slots
+        if not slot.series or slot.series in parents
     ]
     _avoid_taken_names(run, mappings)
     for start in range(0, len(mappings), 1_000):
@@ -185,10 +185,10 @@ def name_copy(run: Run, item_id: uuid.UUID, predecessor: str = "") -> str:
     return run.provider.name(str(run.collection.pk), str(item_id), predecessor)
 
 
-def parents_of(run: Run, locals_: Sequence[Local]) -> dict[uuid.UUID, str]:
-    """Return the remote ids of the series that these exceptions belong to, as far as known."""
-    series = {local.series for local in locals_ if local.series}
-    if not series:
+def parents_of(run: Run, series: Iterable[uuid.UUID | None]) -> dict[uuid.UUID, str]:
+    """Return the remote ids of the series that exceptions belong to, as far as known."""
+    items = set(series) - {None}
+    if not items:
         return {}
-    rows = Mapping.objects.filter(collection=run.collection, item__in=series)
+    rows = Mapping.objects.filter(collection=run.collection, item__in=items)
     return {item: name for item, name in rows.values_list("item", "remote_id") if item and name}

@@ -51,6 +51,46 @@ def test_no_rows_are_no_statement(events: list[Item], django_assert_num_queries:
         bulk.update(Event, ("title",), [])
 
 
+def test_one_statement_gives_each_row_its_own_values(events: list[Item]) -> None:
+    a, b, c = events
+    rows = [("A", ["x"], None, a.pk), ("ü\n\"'\\", [], c.created_at, b.pk)]
+    bulk.update_together(Event, ("title", "recurrence", "starts_at"), rows)
+    columns = ("item", "title", "recurrence", "starts_at")
+    assert set(map(str, Event.objects.values_list(*columns))) == {
+        str((a.pk, "A", ["x"], None)),
+        str((b.pk, "ü\n\"'\\", [], c.created_at)),
+        str((c.pk, "c", [], None)),
+    }
+
+
+def test_one_statement_stores_no_json_as_null_and_cuts_nothing(events: list[Item]) -> None:
+    bulk.update_together(Event, ("conference",), [({"id": 1}, events[0].pk), ({}, events[1].pk)])
+    bulk.update_together(Event, ("conference",), [(None, events[0].pk)])
+    assert Event.objects.filter(conference__isnull=True).count() == 2
+    with pytest.raises(DataError):
+        bulk.update_together(Event, ("slot",), [("x" * 41, events[0].pk)])
+
+
+def test_a_statement_that_was_put_together_once_touches_only_the_keys_it_is_given(
+    events: list[Item],
+) -> None:
+    a, b, c = events
+    rest = bulk.compiled_update(Item.objects.filter(revision=1), pending=False)
+    Item.objects.filter(pk=b.pk).update(revision=2)
+    rest([a.pk, b.pk])
+    assert set(Item.objects.filter(pending=True)) == {b, c}
+    rest([c.pk])
+    rest([])
+    assert set(Item.objects.filter(pending=True)) == {b}
+
+
+def test_nothing_is_asked_for_of_no_keys(
+    events: list[Item], django_assert_num_queries: object
+) -> None:
+    with django_assert_num_queries(0):  # type: ignore[operator]
+        assert not Item.objects.filter(pk__any=[]).exists()
+
+
 def test_new_objects_are_inserted_but_for_those_that_are_there(events: list[Item]) -> None:
     a = events[0]
     now = a.created_at
