@@ -64,7 +64,7 @@ def copy_again(database: str) -> float:
     seconds = 0.0
     with psycopg.connect(database, autocommit=True) as connection:
         for table in TABLES:
-            columns = _columns(connection, table)
+            columns = ", ".join(columns_of(connection, table))
             with tempfile.TemporaryFile() as rows:
                 with connection.cursor().copy(f"COPY {table} ({columns}) TO STDOUT") as source:
                     for chunk in source:
@@ -80,11 +80,11 @@ def copy_again(database: str) -> float:
     return seconds
 
 
-def _columns(connection: psycopg.Connection[Any], table: str) -> str:
-    """List a table's columns, without those that the database computes itself."""
+def columns_of(connection: psycopg.Connection[Any], table: str) -> list[str]:
+    """Name a table's columns, quoted, without those that the database computes itself."""
     rows = connection.execute(
         "SELECT column_name FROM information_schema.columns"
         " WHERE table_name = %s AND is_generated = 'NEVER' ORDER BY ordinal_position",
         [table],
     )
-    return ", ".join(f'"{name}"' for (name,) in rows)
+    return [f'"{name}"' for (name,) in rows]

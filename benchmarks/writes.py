@@ -1,13 +1,18 @@
-"""A thousand busy blocks written: Lockstep beside the same batches sent by a bare session."""
+"""A thousand busy blocks written: Lockstep beside the same batches sent by a bare session.
+
+And beside one that writes down what it does, as whoever must not forget has to.
+"""
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import requests
 
 from benchmarks import product
+from benchmarks.durable import send_and_write_down
 from benchmarks.floor import BareClient
 from benchmarks.installation import Installation, installation
 from benchmarks.table import Row
@@ -23,7 +28,7 @@ def rows(sizes: list[int]) -> Iterator[Row]:
     """Measure with no latency and with 50 ms for each call; `sizes` bound nothing here."""
     for delay in DELAYS:
         with Sandbox(f"large:{BLOCKS}") as box, installation(_environment(box)) as lockstep:
-            yield _one_target(box, lockstep, delay)
+            yield from _one_target(box, lockstep, delay)
 
 
 def _environment(box: Sandbox) -> dict[str, str]:
@@ -35,7 +40,7 @@ def _environment(box: Sandbox) -> dict[str, str]:
     }
 
 
-def _one_target(box: Sandbox, lockstep: Installation, delay: float) -> Row:
+def _one_target(box: Sandbox, lockstep: Installation, delay: float) -> Iterator[Row]:
     connect = ("connect_account", "google", "--refresh-token", "-")
     for account in (SOURCE, TARGET):
         product.manage(*connect, standard_input=box.refresh_token(account))
@@ -50,9 +55,13 @@ def _one_target(box: Sandbox, lockstep: Installation, delay: float) -> Row:
     bare, blocks = _blocks(box)
     if len(blocks) != BLOCKS:
         raise product.Failed(f"{len(blocks)} blocks were written")
-    seconds = _send(box, bare, blocks)
     what = f"{BLOCKS:,} blocks, {delay * 1000:.0f} ms a call"
-    return Row(what, took, nothing.wall + seconds, "a run with nothing to do, and bare batches")
+    with _session(bare) as session:
+        posts = _posts(box, session, blocks)
+        floor = nothing.wall + _seconds(posts)
+        yield Row(what, took, floor, "a run with nothing to do, and bare batches")
+        floor = nothing.wall + send_and_write_down(lockstep.database, posts, BATCH)
+        yield Row(f"{what}, written down", took, floor, "the same, and the same rows written")
 
 
 def _blocks(box: Sandbox) -> tuple[BareClient, list[dict[str, Any]]]:
@@ -67,21 +76,37 @@ def _blocks(box: Sandbox) -> tuple[BareClient, list[dict[str, Any]]]:
     ]
 
 
-def _send(box: Sandbox, bare: BareClient, blocks: Sequence[dict[str, Any]]) -> float:
-    """Insert events in batches, one after the other, and read the answers; seconds."""
+def _session(bare: BareClient) -> requests.Session:
+    """Open a session that may send batches."""
+    session = requests.Session()
+    session.headers["Authorization"] = f"Bearer {bare.service._http.credentials.token}"
+    session.headers["Content-Type"] = "multipart/mixed; boundary=part"
+    return session
+
+
+def _posts(
+    box: Sandbox, session: requests.Session, blocks: Sequence[dict[str, Any]]
+) -> list[Callable[[], None]]:
+    """Return what inserts the events, one call for each batch, which reads the answers."""
     path = f"/calendar/v3/calendars/{TARGET}/events"
     calls = [_call(path, json.dumps(block)) for block in blocks]
-    with requests.Session() as session:
-        session.headers["Authorization"] = f"Bearer {bare.service._http.credentials.token}"
-        session.headers["Content-Type"] = "multipart/mixed; boundary=part"
-        started = time.perf_counter()
-        for start in range(0, len(calls), BATCH):
-            parts = enumerate(calls[start : start + BATCH])
-            body = "".join(_PART.format(n=n, call=call) for n, call in parts) + "--part--\r\n"
-            answer = session.post(f"{box.url}/batch/calendar/v3", data=body.encode())
-            if answer.text.count("HTTP/1.1 200") != len(calls[start : start + BATCH]):
-                raise product.Failed("a bare batch was refused")
-        return time.perf_counter() - started
+    batches = [calls[start : start + BATCH] for start in range(0, len(calls), BATCH)]
+    return [partial(_post, session, f"{box.url}/batch/calendar/v3", batch) for batch in batches]
+
+
+def _post(session: requests.Session, address: str, calls: Sequence[str]) -> None:
+    parts = (_PART.format(n=n, call=call) for n, call in enumerate(calls))
+    answer = session.post(address, data=("".join(parts) + "--part--\r\n").encode())
+    if answer.text.count("HTTP/1.1 200") != len(calls):
+        raise product.Failed("a bare batch was refused")
+
+
+def _seconds(posts: Sequence[Callable[[], None]]) -> float:
+    """Send the batches one after the other; seconds."""
+    started = time.perf_counter()
+    for post in posts:
+        post()
+    return time.perf_counter() - started
 
 
 def _call(path: str, body: str) -> str:
