@@ -74,8 +74,9 @@ def _parts(content_type: str, content: bytes) -> list[bytes]:
     boundary = message.get_boundary()
     if not boundary:
         return []
-    line = rb"(?:^|\r?\n)--" + re.escape(boundary.encode()) + rb"(?:--)?[ \t]*(?=\r?\n|$)"
-    return re.split(line, content)[1:]
+    # What begins with letters that are fixed is looked for many times as fast.
+    line = rb"\n--" + re.escape(boundary.encode()) + rb"(?:--)?[ \t]*(?=\r?\n|$)"
+    return [part.removesuffix(b"\r") for part in re.split(line, b"\n" + content)[1:]]
 
 
 def _halves(text: bytes) -> tuple[bytes, bytes]:
