@@ -45,7 +45,7 @@ def workers(installation: Installation) -> list[str]:
     address = Valkey(installation.folder).url.replace("unix://", "redis+socket://")
     try:
         with Celery(broker=address) as app:
-            replies = app.control.ping(timeout=3, limit=2)
+            replies = app.control.ping(timeout=1, limit=2)
     except (OperationalError, RedisError):
         return []  # the queue was killed just now
     return sorted(name.split("@")[0] for reply in replies for name in reply)
