@@ -7,6 +7,8 @@ from django.test.utils import CaptureQueriesContext
 from calendars.models import Item
 from conflicts.models import Conflict
 from conflicts.services import ImpossibleRuling, Side, rule
+from integrations.models import Collection
+from sync.core.records import Direction
 from sync.explaining import explain
 from sync.models import SyncItem
 from tests.sync.circle import GUESTS, Ring, one_item, places_of
@@ -42,6 +44,17 @@ def test_a_circle_comes_to_rest(ring: Ring) -> None:
     assert ring.same_everywhere() == ["From a", "From b", "From c"]
     assert ring.writes() == 6
     assert Item.objects.count() == 3
+    assert not Item.objects.filter(pending=True).exists()
+
+
+def test_what_only_a_calendar_lacked_that_takes_no_more_rests(ring: Ring) -> None:
+    ring.calendars["a"].add("meeting", title="Meeting")
+    ring.sync_all("a", "b")
+    assert Item.objects.filter(pending=True).count() == 1, "c lacks it"
+
+    Collection.objects.filter(remote_id="c").update(direction=Direction.PULL)
+    ring.sync_all("a", "b")
+
     assert not Item.objects.filter(pending=True).exists()
 
 
