@@ -37,6 +37,8 @@ class Oracle:
     # Written where the collection's direction lets nobody have a say.
     voiceless: set[str] = field(default_factory=set)
     deleted: set[str] = field(default_factory=set)
+    # Of these, the ones that somebody deleted in the database.
+    deleted_here: set[str] = field(default_factory=set)
     # Deleted before a backup was restored, and still shown so by its database or a service.
     remembered: set[str] = field(default_factory=set)
     # Brought to another calendar by a person, once and for ever.
@@ -76,11 +78,12 @@ class Oracle:
         if not counts:
             self.voiceless |= tokens(wrote) - tokens(saw)
 
-    def person_deleted(self, saw: Mapping[str, Any], *, counts: bool) -> None:
-        """A person deleted a record as it stood."""
+    def person_deleted(self, saw: Mapping[str, Any], *, counts: bool, here: bool = False) -> None:
+        """A person deleted a record as it stood, at a service or `here`, in the database."""
         self.superseded |= tokens(saw) if counts else tokens(saw) & self.voiceless
         if counts:
             self.deleted.add(thing_of(saw))
+            self.deleted_here |= {thing_of(saw)} if here else set()
 
     def was_deleted(self, thing: str) -> bool:
         """True if a person took it away from a calendar, or the series it is an exception of."""
@@ -91,11 +94,15 @@ class Oracle:
         """A person decided what a record should be, so its values count anew."""
         self.superseded -= tokens(fields)
 
-    def forgets(self, kept: Iterable[Any], dead: Iterable[str], shown: Set[str]) -> None:
+    def forgets(
+        self, kept: Iterable[Any], dead: Iterable[str], shown: Set[str], alive_here: Set[str]
+    ) -> None:
         """The database is as it was: what is not among what was `kept` is lost for good.
 
         That somebody had deleted what is not `dead` at the services is forgotten as well: it may
-        live on. It may also go, if it is `shown` as deleted in the database or at a service.
+        live on. So is what was deleted in the database, which has it `alive_here` again, with
+        versions perhaps that whoever deleted it at a service had not seen. It may also go, if it is
+        `shown` as deleted in the database or at a service.
         """
         self.remembered = (self.remembered | self.deleted) & shown
         values = list(kept)
@@ -103,7 +110,7 @@ class Oracle:
         alive = {thing_of(v) for v in values if isinstance(v, Mapping)} - {*dead, ""}
         for thing, mine in self.written.items():
             self.superseded |= mine - present
-            if thing in alive and thing in self.deleted:
+            if thing in alive or thing in self.deleted_here & alive_here:
                 self.deleted.discard(thing)
 
     def leaves(self) -> dict[str, set[str]]:

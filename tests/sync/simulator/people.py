@@ -293,11 +293,11 @@ class People:
 
     def _delete(self, collection: Collection, item_id: uuid.UUID, fields: Map[str, Any]) -> None:
         now = self.simulation.clock()
-        self.oracle.person_deleted(fields, counts=_counts_here(collection, item_id))
+        self.oracle.person_deleted(fields, counts=_counts_here(collection, item_id), here=True)
         parts = Event.objects.filter(series=item_id, item__deleted_at=None)
         for row in parts.values("item_id", *COLUMNS):
             counts = _counts_here(collection, row["item_id"])
-            self.oracle.person_deleted(fields_of(row), counts=counts)
+            self.oracle.person_deleted(fields_of(row), counts=counts, here=True)
         item = Item.objects.filter(pk=item_id)
         item.update(deleted_at=now, updated_at=now)
         item.touch()

@@ -153,8 +153,8 @@ class Upheavals:
             simulation.workers.clear()
             tables.restore(self.backup)
             self.restored = True
-            gone = self._dead_there(), self._shown_as_deleted()
-            simulation.oracle.forgets(properties.kept(simulation), *gone)
+            known = self._dead_there(), self._shown_as_deleted(), self._alive_here()
+            simulation.oracle.forgets(properties.kept(simulation), *known)
 
     def _dead_there(self) -> set[str]:
         """Name what no service has alive any more."""
@@ -167,9 +167,14 @@ class Upheavals:
         calendars = self.simulation.calendars.values()
         versions = [(stored, c.events[stored.remote_id]) for c in calendars for stored in c.history]
         there = {thing_of(stored.fields) for stored, now in versions if not now.takes_place}
-        events = Event.objects.filter(item__home__in=self.simulation.collections, busy_rule=None)
-        alive = _things(events.filter(item__deleted_at=None))
-        return there | (_things(events) - alive)
+        return there | (_things(self._events()) - self._alive_here())
+
+    def _alive_here(self) -> set[str]:
+        """Name what is alive in the database."""
+        return _things(self._events().filter(item__deleted_at=None))
+
+    def _events(self) -> QuerySet[Event]:
+        return Event.objects.filter(item__home__in=self.simulation.collections, busy_rule=None)
 
     # Rules
 
