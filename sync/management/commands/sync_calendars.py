@@ -27,6 +27,11 @@ from sync.services import sync_collections
 EXIT_CODES = {State.FAILED: 1, State.ABANDONED: 1, State.HELD: 3, BUSY: 4, State.TIMED_OUT: 5}
 
 
+# How many new objects it takes to look for garbage among them, and how often among older ones: a run
+# makes many that live until their page or batch is done, and hardly any that hold each other.
+RARELY = (50_000, 20, 100)
+
+
 class Command(BaseCommand):
     """Sync calendars. Exit code 0 done, 1 something failed or an account rests until it is
     connected again, 2 wrong usage, 3 held by the guard, 4 another run holds the lease,
@@ -54,6 +59,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Translate the options, call one service, translate the answer."""
         gc.freeze()  # what was loaded so far stays: looking for garbage in it only takes time
+        gc.set_threshold(*RARELY)
         gc.enable()
         if options["timeout"] is not None and options["timeout"] <= 0:
             raise CommandError("--timeout takes a number of seconds above 0", returncode=2)
