@@ -27,8 +27,8 @@ from sync.services import sync_collections
 EXIT_CODES = {State.FAILED: 1, State.ABANDONED: 1, State.HELD: 3, BUSY: 4, State.TIMED_OUT: 5}
 
 
-# How many new objects it takes to look for garbage among them, and how often among older ones: a run
-# makes many that live until their page or batch is done, and hardly any that hold each other.
+# How many new objects it takes to look for garbage among them, and how often among older ones: a
+# run makes many that live until their page or batch is done, and hardly any that hold each other.
 RARELY = (50_000, 20, 100)
 
 
