@@ -4,7 +4,13 @@ import pytest
 
 from sync.core import trees
 from tests.sync.pure.hunt import hunt
-from tests.sync.pure.mutants import SWITCHES, Mutant, base_is_what_is_there, counted_incarnations
+from tests.sync.pure.mutants import (
+    RARE,
+    SWITCHES,
+    Mutant,
+    base_is_what_is_there,
+    counted_incarnations,
+)
 from tests.sync.pure.mutants import the_lost_stay_lost as lost_for_ever
 from tests.sync.pure.planning import give_name
 from tests.sync.pure.store import Intent, Store, Tie
@@ -13,7 +19,7 @@ from tests.sync.pure.world import World, simulate
 
 SEEDS = 600
 # The other traps are walked into in `test_recovery`: chance leads there too rarely.
-OFTEN = [m for m in SWITCHES if m is not counted_incarnations]
+OFTEN = [m for m in SWITCHES if m not in RARE]
 
 
 @pytest.mark.parametrize(

@@ -232,3 +232,5 @@ TRAPS: dict[Mutant, dict[str, float]] = {
     old_cursor_kept: BROKEN_OFF,
     found_writes_end_no_conflict: LOST,
 }
+# What these small worlds come upon in thousands of seeds or never; tests of their own notice it.
+RARE = frozenset({counted_incarnations, old_cursor_kept, found_writes_end_no_conflict})
