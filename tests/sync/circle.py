@@ -3,15 +3,21 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import pytest
+
 from calendars.models import Event, Item
-from integrations.models import Circle, Collection
+from integrations import registry
+from integrations.models import Account, Circle, Collection
 from sync import engine
+from sync.circles import add_to_circle
+from sync.invariants import check_all
 from sync.models import Mapping
 from sync.run import Run
 from tests.sync.remote import RemoteProvider
 from tests.sync.world import World, finish
 
 SLOT = "2026-05-06T09:00:00Z"
+ABC = ["a", "b", "c"]
 GUESTS = [
     {
         "email": "guest@example.com",
@@ -90,3 +96,27 @@ def places_of(title: str) -> list[str]:
     """The calendars in which the item with this title has a copy."""
     copies = Mapping.objects.filter(item=one_item(title), remote_hash__gt="")
     return sorted(copies.values_list("collection__remote_id", flat=True))
+
+
+def strangers(monkeypatch: pytest.MonkeyPatch) -> Ring:
+    """Three calendars that do not know each other; every provider is the world's."""
+    world = Ring()
+    world.members = [world.collection(name) for name in ABC]
+    Account.objects.update(listed_at=world.clock())
+    monkeypatch.setattr(registry, "open_provider", lambda c, **how: world.provider(c))
+    return world
+
+
+def join(world: Ring, *names: str) -> Circle:
+    """Let these calendars, or all, hold the same events from now on, as people ask for it."""
+    chosen = [c for c in world.members if c.remote_id in (names or ABC)]
+    joined = add_to_circle(name="ours", collections=chosen, clock=world.clock)
+    for member in world.members:
+        member.refresh_from_db()
+    return joined.circle
+
+
+def sound(world: Ring) -> None:
+    """See that every invariant holds in the database."""
+    broken = {f.name: f.rows for f in check_all(world.clock()) if f.rows}
+    assert broken == {}
